@@ -1,0 +1,124 @@
+"""Segments + a tokenizer -> Rendered: token ids, a loss weight a token, and the length of the shared prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from callwright.dialects.base import Dialect
+from callwright.types import Conversation, Kind, Rendered, Segment
+
+_PROMPT_KINDS = (Kind.PREFIX, Kind.PROMPT)
+
+
+class Encoding(Protocol):
+    """What the `tokenizers` library returns for one text."""
+
+    @property
+    def ids(self) -> list[int]: ...
+
+    def char_to_token(self, char_pos: int, sequence_index: int = 0) -> int | None: ...
+
+
+class Tokenizer(Protocol):
+    """A fast transformers tokenizer: `backend_tokenizer` is a `tokenizers.Tokenizer`."""
+
+    @property
+    def backend_tokenizer(self) -> Any: ...
+
+
+def encode_prompt(segments: Sequence[Segment], tokenizer: Tokenizer) -> list[int]:
+    """Prompt segments -> ids, cut exactly where `render` cuts, so that a prompt is a prefix of its render in tokens."""
+    pieces = ["".join(segment.text for segment in piece) for piece in _pieces(segments)]
+    encodings = tokenizer.backend_tokenizer.encode_batch(pieces, add_special_tokens=False)
+    return [token for encoding in encodings for token in encoding.ids]
+
+
+def render(conversation: Conversation, dialect: Dialect, tokenizer: Tokenizer) -> Rendered:
+    """One conversation -> Rendered. Raises DataError where the dialect cannot hold it."""
+    return next(render_many([conversation], dialect, tokenizer))
+
+
+def render_many(
+    conversations: Iterable[Conversation], dialect: Dialect, tokenizer: Tokenizer, batch: int = 256
+) -> Iterator[Rendered]:
+    """Many conversations -> Rendered, tokenised `batch` rows at a time on all cores."""
+    rows = iter(conversations)
+    while chunk := list(islice(rows, batch)):
+        pieces = [_pieces(dialect.segments(conversation)) for conversation in chunk]
+        yield from tokenise(pieces, [conversation.id for conversation in chunk], tokenizer)
+
+
+def tokenise(rows: Sequence[list[list[Segment]]], ids: Sequence[str], tokenizer: Tokenizer) -> Iterator[Rendered]:
+    """Rows of pieces -> Rendered, with one call of the tokenizer for all of them."""
+    texts = ["".join(segment.text for segment in piece) for row in rows for piece in row]
+    encodings: Iterator[Encoding] = iter(tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False))
+    for row, row_id in zip(rows, ids, strict=True):
+        token_ids: list[int] = []
+        weights: list[float] = []
+        prefix_len = 0
+        for position, piece in enumerate(row):
+            encoding = next(encodings)
+            if position == 0:
+                prefix_len = _prefix_len(piece, encoding)
+            token_ids += encoding.ids
+            weights += _weights(piece, encoding)
+        yield Rendered(token_ids, weights, prefix_len, row_id)
+
+
+def _pieces(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Cuts where the assistant begins to write, because a served prompt ends there and is tokenised alone.
+
+    Tokens would otherwise be merged across that place ("\\n\\n" + "<calls>" is split differently from "\\n\\n" alone)
+    and the model would be trained on tokens that it never meets when it is served.
+    """
+    pieces: list[list[Segment]] = [[]]
+    own = False
+    for segment in segments:
+        starts = segment.kind not in _PROMPT_KINDS and not own
+        own = segment.kind not in _PROMPT_KINDS
+        if starts and pieces[-1]:
+            pieces.append([])
+        pieces[-1].append(segment)
+    return pieces
+
+
+pieces_of = _pieces
+
+
+def _prefix_len(piece: Sequence[Segment], encoding: Encoding) -> int:
+    """Tokens that lie wholly inside the PREFIX segments at the start."""
+    length = 0
+    for segment in piece:
+        if segment.kind is not Kind.PREFIX:
+            break
+        length += len(segment.text)
+    token = encoding.char_to_token(length) if length else 0
+    return len(encoding.ids) if token is None else token
+
+
+def _weights(piece: Sequence[Segment], encoding: Encoding) -> list[float]:
+    """The weight of each token: that of the segment in which its first character lies."""
+    total = len(encoding.ids)
+    weights = [0.0] * total
+    if not any(segment.weight for segment in piece):
+        return weights
+    place = 0
+    start = 0
+    for segment in piece:
+        place += len(segment.text)
+        end = _token_from(encoding, place, total)
+        if segment.weight:
+            weights[start:end] = [segment.weight] * (end - start)
+        start = max(start, end)
+    return weights
+
+
+def _token_from(encoding: Encoding, place: int, total: int) -> int:
+    """The first token that begins at or after character `place`."""
+    token = encoding.char_to_token(place)
+    if token is None:
+        return total
+    before = encoding.char_to_token(place - 1) if place else None
+    return token + 1 if before == token else token
