@@ -27,6 +27,7 @@ def _native(tokenizer: Any) -> Dialect:
 
 DIALECTS: dict[str, Callable[[Any], Dialect]] = {
     "hermes": lambda tokenizer: Hermes(bos=_bos(tokenizer)),
+    "compact": lambda tokenizer: Hermes(bos=_bos(tokenizer), compact=True),
     "xlam": lambda tokenizer: XlamTags(stop=tokenizer.eos_token, bos=_bos(tokenizer)),
     "native": _native,
 }

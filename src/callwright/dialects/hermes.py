@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from callwright.dialects.base import StreamParser, ToolChoice
 from callwright.dialects.grammar import hermes_grammar
 from callwright.dialects.prefix import ToolsText
+from callwright.dialects.signature import signature
 from callwright.dialects.text import Body, DelimitedStream, Delimiters, dump, parse_with, read_call
 from callwright.types import BrokenCall, Conversation, Kind, Message, Reply, Segment, Tool, ToolCall
 
@@ -46,6 +47,24 @@ def _tools_text(tools: Sequence[Tool]) -> str:
 
 _TOOLS = ToolsText(_tools_text)
 
+_COMPACT_HEAD = """
+
+# Tools
+
+To call a function, write its name and arguments as JSON:
+<tool_call>
+{"name": <function-name>, "arguments": <args-json-object>}
+</tool_call>
+
+Functions (? marks an argument that may be left out):"""
+
+
+def _compact_text(tools: Sequence[Tool]) -> str:
+    return _COMPACT_HEAD + "".join("\n" + signature(tool) for tool in tools)
+
+
+_COMPACT = ToolsText(_compact_text)
+
 
 def _read(body: str, offset: int) -> Body:
     call = read_call(body.strip(), offset + len(body) - len(body.lstrip()))
@@ -75,13 +94,21 @@ def completion(message: Message, stop: str) -> Iterator[Segment]:
 
 @dataclass(frozen=True)
 class Hermes:
-    """ChatML turns; calls as `<tool_call>` JSON, results as `<tool_response>` in a user turn."""
+    """ChatML turns; calls as `<tool_call>` JSON, results as `<tool_response>` in a user turn.
+
+    `compact` declares tools by signatures instead of JSON Schemas: for models that were never shown either form,
+    a prompt of a third the length. Everything else is the same.
+    """
 
     default_system: str = "You are a helpful assistant."
     bos: str = ""
-    name: str = "hermes"
+    compact: bool = False
     stops: tuple[str, ...] = ("<|im_end|>",)
     call_opening: str = _OPEN + "\n"
+
+    @property
+    def name(self) -> str:
+        return "compact" if self.compact else "hermes"
 
     def segments(self, conversation: Conversation) -> Sequence[Segment]:
         return list(self._walk(conversation))
@@ -103,7 +130,8 @@ class Hermes:
         messages = conversation.messages
         has_system = bool(messages) and messages[0].role == "system"
         system = messages[0].text if has_system else self.default_system
-        tools = _TOOLS.of(conversation.tools) if conversation.tools else ""
+        written = _COMPACT if self.compact else _TOOLS
+        tools = written.of(conversation.tools) if conversation.tools else ""
         yield Segment(f"{self.bos}<|im_start|>system\n{system}{tools}<|im_end|>\n", Kind.PREFIX)
         for place in range(int(has_system), len(messages)):
             message = messages[place]

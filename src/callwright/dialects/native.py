@@ -81,13 +81,9 @@ class Native:
     def _prefix(self, conversation: Conversation) -> str:
         """What the render begins with whatever the user says."""
         system = [m for m in conversation.messages[:1] if m.role == "system"]
-        renders = [
-            self.template(
-                [*map(_to_template, system), {"role": "user", "content": text}], **self._settings(conversation)
-            )
-            for text in ("A", "B")
-        ]
-        return commonprefix(renders)
+        settings = self._settings(conversation)
+        head = [_to_template(message) for message in system]
+        return _shared(*(self.template([*head, {"role": "user", "content": text}], **settings) for text in ("A", "B")))
 
     def _text(self, conversation: Conversation, count: int, *, open_turn: bool) -> str:
         messages = [_to_template(message) for message in conversation.messages[:count]]

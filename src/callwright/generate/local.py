@@ -1,0 +1,233 @@
+"""Prompts -> completions by a transformers model in this process, the tool block computed once per tool set."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from callwright.generate.reply import Completion, Options, Prompt
+from callwright.models import attention
+from callwright.models.attention import Group, make_layout
+from callwright.models.shared_kv import PrefixKV, RowsKV
+from callwright.types import Ending
+
+
+@dataclass
+class PrefixCache:
+    """Computed prefixes by their tokens: the least recently used leave when `max_bytes` is passed."""
+
+    max_bytes: int = 1 << 30
+    _kept: OrderedDict[tuple[int, ...], PrefixKV] = field(default_factory=OrderedDict)
+    hits: int = 0
+    misses: int = 0
+
+    def get(self, tokens: tuple[int, ...]) -> PrefixKV | None:
+        """The prefix, if it is kept."""
+        found = self._kept.get(tokens)
+        if found is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._kept.move_to_end(tokens)
+        return found
+
+    def put(self, tokens: tuple[int, ...], prefix: PrefixKV) -> None:
+        """Keeps a prefix, and lets go of older ones; one that is larger than the budget is not kept."""
+        if prefix.bytes > self.max_bytes:
+            return
+        self._kept[tokens] = prefix
+        while sum(kept.bytes for kept in self._kept.values()) > self.max_bytes:
+            self._kept.popitem(last=False)
+
+
+@dataclass
+class LocalEngine:
+    """A model in evaluation mode. `batch_size` prompts decode together; `prefill_tokens` bounds one prefill pass.
+
+    stops: texts that end a reply, as the dialect names them; the tokenizer's EOS always does.
+    """
+
+    model: Any
+    tokenizer: Any
+    stops: Sequence[str]
+    batch_size: int = 32
+    prefill_tokens: int = 4096
+    cache: PrefixCache = field(default_factory=PrefixCache)
+
+    def __post_init__(self) -> None:
+        attention.install()
+        self._stop_ids, self._stop_texts = _split_stops(self.tokenizer, self.stops)
+
+    def complete(self, prompts: Sequence[Prompt], options: Options) -> Iterator[Completion]:
+        """Completions in order. Prompts with one prefix decode in one batch, whatever order they came in."""
+        done: dict[int, Completion] = {}
+        given = 0
+        generator = torch.Generator(device="cpu").manual_seed(options.seed)
+        for numbers in self._batches(prompts):
+            with torch.inference_mode(), _tree_attention(self.model):
+                for number, completion in zip(
+                    numbers, self._batch([prompts[i] for i in numbers], options, generator), strict=True
+                ):
+                    done[number] = completion
+            while given in done:
+                yield done.pop(given)
+                given += 1
+
+    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
+        """Prompt numbers, one prefix a batch, of similar length."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for number, prompt in enumerate(prompts):
+            groups.setdefault(tuple(prompt.token_ids[: prompt.prefix_len]), []).append(number)
+        for numbers in groups.values():
+            numbers.sort(key=lambda number: len(prompts[number].token_ids))
+            for low in range(0, len(numbers), self.batch_size):
+                yield numbers[low : low + self.batch_size]
+
+    def _batch(self, prompts: Sequence[Prompt], options: Options, generator: torch.Generator) -> list[Completion]:
+        prefix_len = prompts[0].prefix_len
+        prefix = self._prefix(tuple(prompts[0].token_ids[:prefix_len])) if prefix_len else None
+        suffixes = [list(prompt.token_ids[prefix_len:]) for prompt in prompts]
+        width = max(map(len, suffixes))
+        rows, logits = self._prefill(prefix, suffixes, width + options.max_new_tokens)
+        written: list[list[int]] = [[] for _ in prompts]
+        endings = [Ending.LENGTH] * len(prompts)
+        live = list(range(len(prompts)))
+        for step in range(options.max_new_tokens):
+            tokens = _choose(logits, options, generator)
+            still = []
+            for slot, token in enumerate(tokens.tolist()):
+                row = live[slot]
+                written[row].append(token)
+                if token in self._stop_ids or self._ends_in_stop(written[row]):
+                    endings[row] = Ending.STOP
+                else:
+                    still.append(slot)
+            if not still or step + 1 == options.max_new_tokens:
+                break
+            if len(still) < len(live):
+                keep = torch.tensor(still, device=tokens.device)
+                rows.keep(keep)
+                tokens, live = tokens[keep], [live[slot] for slot in still]
+            logits = self._forward(tokens[:, None], rows)
+        return [self._completion(tokens, ending) for tokens, ending in zip(written, endings, strict=True)]
+
+    def _prefix(self, tokens: tuple[int, ...]) -> PrefixKV:
+        found = self.cache.get(tokens)
+        if found is None:
+            found = self._compute_prefix(tokens)
+            self.cache.put(tokens, found)
+        return found
+
+    def _compute_prefix(self, tokens: tuple[int, ...]) -> PrefixKV:
+        device = self.model.device
+        layout = make_layout([Group((0, len(tokens)))]).to(device)
+        rows = RowsKV(None, layout.positions[None], len(tokens))
+        self.model(
+            input_ids=torch.tensor([tokens], device=device),
+            position_ids=layout.positions[None],
+            layout=layout,
+            past_key_values=rows,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        ordered = [rows.buffers[layer] for layer in sorted(rows.buffers)]
+        return PrefixKV(len(tokens), [k[0] for k, _ in ordered], [v[0] for _, v in ordered])
+
+    def _prefill(self, prefix: PrefixKV | None, suffixes: list[list[int]], capacity: int) -> tuple[RowsKV, Tensor]:
+        """Suffixes, padded on the left, a few at a time -> their keys and values, and the next logits [B, V]."""
+        start = prefix.length if prefix else 0
+        width = max(map(len, suffixes))
+        device = self.model.device
+        ids = torch.tensor([[0] * (width - len(s)) + s for s in suffixes], device=device)
+        places = [[-1] * (width - len(s)) + list(range(start, start + len(s))) for s in suffixes]
+        positions = torch.tensor(places, device=device)
+        step = max(1, self.prefill_tokens // width)
+        parts, logits = [], []
+        for low in range(0, len(suffixes), step):
+            part = RowsKV(prefix, positions[low : low + step], capacity)
+            logits.append(self._pass(ids[low : low + step], part))
+            parts.append(part)
+        joined = {
+            layer: (
+                torch.cat([part.buffers[layer][0] for part in parts]),
+                torch.cat([part.buffers[layer][1] for part in parts]),
+            )
+            for layer in parts[0].buffers
+        }
+        return RowsKV(prefix, positions, capacity, width, joined), torch.cat(logits)
+
+    def _forward(self, tokens: Tensor, rows: RowsKV) -> Tensor:
+        """One more token [B, 1] for every row -> logits [B, V]."""
+        rows.positions = torch.cat([rows.positions, rows.positions[:, -1:] + 1], dim=1)
+        return self._pass(tokens, rows)
+
+    def _pass(self, ids: Tensor, rows: RowsKV) -> Tensor:
+        count = ids.shape[1]
+        output = self.model(
+            input_ids=ids,
+            position_ids=rows.positions[:, -count:].clamp_min(0),
+            rows=rows,
+            past_key_values=rows,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        rows.advance(count)
+        return output.logits[:, -1].float()
+
+    def _ends_in_stop(self, written: list[int]) -> bool:
+        if not self._stop_texts:
+            return False
+        return self.tokenizer.decode(written[-24:]).endswith(tuple(self._stop_texts))
+
+    def _completion(self, tokens: list[int], ending: Ending) -> Completion:
+        kept = tokens[:-1] if tokens and tokens[-1] in self._stop_ids else tokens
+        text = self.tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        for stop in self._stop_texts:
+            text = text.removesuffix(stop)
+        return Completion(text, ending, len(tokens))
+
+
+def _choose(logits: Tensor, options: Options, generator: torch.Generator) -> Tensor:
+    """Logits [B, V] -> the next tokens [B]: greedy, or sampled from the nucleus `top_p`."""
+    if options.temperature <= 0:
+        return logits.argmax(-1)
+    probabilities = torch.softmax(logits / options.temperature, dim=-1)
+    if options.top_p < 1:
+        ordered, index = probabilities.sort(descending=True)
+        outside = ordered.cumsum(-1) - ordered >= options.top_p
+        probabilities = probabilities.scatter(-1, index, ordered.masked_fill(outside, 0.0))
+    return torch.multinomial(probabilities.cpu(), 1, generator=generator).squeeze(-1).to(logits.device)
+
+
+def _split_stops(tokenizer: Any, stops: Sequence[str]) -> tuple[set[int], list[str]]:
+    """Stops that are one token, by id (with EOS), and those that are longer, as text."""
+    ids, texts = {int(tokenizer.eos_token_id)}, []
+    for stop in stops:
+        tokens = tokenizer(stop, add_special_tokens=False)["input_ids"]
+        if len(tokens) == 1:
+            ids.add(int(tokens[0]))
+        else:
+            texts.append(stop)
+    return ids, texts
+
+
+class _tree_attention:  # noqa: N801  # a context manager, used as a verb
+    """The model computes by our attention inside, by its own outside."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __enter__(self) -> None:
+        self._before = self._model.config._attn_implementation
+        self._training = self._model.training
+        self._model.eval()
+        self._model.set_attn_implementation(attention.NAME)
+
+    def __exit__(self, *error: object) -> None:
+        self._model.set_attn_implementation(self._before)
+        self._model.train(self._training)

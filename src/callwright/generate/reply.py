@@ -1,0 +1,95 @@
+"""Conversations + a dialect + an engine -> replies. Score, chat and serving all come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from callwright.dialects.base import Dialect, text_of
+from callwright.dialects.tokenise import Tokenizer, encode_prompt
+from callwright.types import Conversation, Ending, Kind, Reply, Segment
+
+Mode = Literal["auto", "forced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """mode 'forced' begins every reply with a call. temperature 0 is greedy; lengths in tokens."""
+
+    mode: Mode = "auto"
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What an engine continues. token_ids[:prefix_len] is shared by prompts with the same tools and system text."""
+
+    text: str
+    token_ids: Sequence[int]
+    prefix_len: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine wrote, without the stop. `tokens` counts what it generated."""
+
+    text: str
+    ending: Ending
+    tokens: int
+
+
+class Engine(Protocol):
+    """Anything that continues prompts. Completions come in the order of the prompts."""
+
+    def complete(self, prompts: Sequence[Prompt], options: Options) -> Iterator[Completion]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A parsed reply, the raw text that it came from, and its length in tokens."""
+
+    reply: Reply
+    raw: str
+    tokens: int
+
+
+def reply(
+    conversations: Sequence[Conversation], dialect: Dialect, tokenizer: Tokenizer, engine: Engine, options: Options
+) -> Iterator[Answer]:
+    """Answers each conversation, which must end before an assistant turn.
+
+    >>> from callwright.generate.fake import CharacterTokenizer, FakeEngine
+    >>> from callwright.dialects.hermes import Hermes
+    >>> from callwright.types import Message
+    >>> row = Conversation("1", (), (Message("user", "hi"),))
+    >>> engine = FakeEngine(['<tool_call>\\n{"name": "f", "arguments": {}}\\n</tool_call>'])
+    >>> next(reply([row], Hermes(), CharacterTokenizer(), engine, Options())).reply.calls
+    (ToolCall(name='f', arguments={}, id=''),)
+    """
+    opening = dialect.call_opening if options.mode == "forced" else ""
+    prompts = [make_prompt(conversation, dialect, tokenizer, opening) for conversation in conversations]
+    for completion in engine.complete(prompts, options):
+        text = opening + completion.text
+        parsed = replace(dialect.parse(text), ending=completion.ending)
+        yield Answer(parsed, text, completion.tokens)
+
+
+def make_prompt(conversation: Conversation, dialect: Dialect, tokenizer: Tokenizer, opening: str = "") -> Prompt:
+    """A conversation before an assistant turn -> the prompt, as text and as the tokens that training saw."""
+    segments = list(dialect.prompt(conversation))
+    prefix: list[Segment] = []
+    for segment in segments:
+        if segment.kind is not Kind.PREFIX:
+            break
+        prefix.append(segment)
+    token_ids = encode_prompt(segments, tokenizer)
+    prefix_ids = encode_prompt(prefix, tokenizer) if prefix else []
+    # the prefix's last token may merge with what follows; only equal tokens are shared
+    shared = next((i for i, (a, b) in enumerate(zip(prefix_ids, token_ids, strict=False)) if a != b), len(prefix_ids))
+    if opening:
+        token_ids = token_ids + encode_prompt([Segment(opening, Kind.PROMPT)], tokenizer)
+    return Prompt(text_of(segments) + opening, token_ids, min(shared, len(token_ids) - 1))

@@ -1,0 +1,108 @@
+"""A model's name + precision -> the model, with a LoRA adapter for training or a trained one for use."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from callwright.errors import ModelError
+from callwright.models.hardware import Hardware
+from callwright.models.tokenizer import resolve
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """PEFT's LoRA, by its own names. `target_modules` is 'all-linear' or a list of module names."""
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    target_modules: str | Sequence[str] = "all-linear"
+
+
+def load_model(name: str, hardware: Hardware) -> Any:
+    """The causal language model in the precision of `hardware`, in evaluation mode.
+
+    Raises ModelError where the folder or hub id cannot be loaded. Code from a model repository is never run.
+    """
+    from transformers import AutoModelForCausalLM
+
+    source = resolve(name)
+    try:
+        with quiet():
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=hardware.dtype, attn_implementation="sdpa")
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{name}: the model cannot be loaded: {first}") from error
+    torch.set_num_threads(hardware.threads)
+    return model.to(hardware.device).eval()
+
+
+def add_lora(model: Any, settings: LoraSettings, seed: int) -> Any:
+    """Wraps the model with a fresh float32 LoRA adapter, its random half drawn from `seed`.
+
+    Raises ModelError where no module has one of the target names.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    targets = settings.target_modules
+    config = LoraConfig(
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        task_type="CAUSAL_LM",
+    )
+    torch.manual_seed(seed)
+    try:
+        wrapped = get_peft_model(model, config)
+    except ValueError as error:
+        raise ModelError(f"LoRA: {error}; name modules of this model in 'lora.target_modules'") from error
+    for parameter in wrapped.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return wrapped
+
+
+def load_adapter(model: Any, folder: Path) -> Any:
+    """The model with a trained adapter merged into it: the same forward pass, no adapter overhead.
+
+    Raises ModelError where the folder holds no adapter, or one of another model.
+    """
+    from peft import PeftModel
+
+    if not (folder / "adapter_config.json").is_file():
+        raise ModelError(f"{folder}: holds no adapter_config.json; give a run's 'adapter' folder")
+    try:
+        with quiet():
+            return PeftModel.from_pretrained(model, str(folder)).merge_and_unload().eval()
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: the adapter does not fit this model: {str(error).splitlines()[0]}") from error
+
+
+def parameter_counts(model: nn.Module) -> tuple[int, int]:
+    """(trained, all) parameters."""
+    every = sum(p.numel() for p in model.parameters())
+    return sum(p.numel() for p in model.parameters() if p.requires_grad), every
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers' progress bars and notices off the terminal."""
+    from transformers.utils import logging as transformers_logging
+
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(logging.ERROR)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        transformers_logging.enable_progress_bar()

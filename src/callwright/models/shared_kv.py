@@ -1,0 +1,109 @@
+"""Keys and values of a batch whose rows share a prefix: the prefix once, each row's own part in its own buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PrefixKV:
+    """A computed prefix of `length` tokens: for every layer keys and values [K, P, D]."""
+
+    length: int
+    keys: Sequence[Tensor]
+    values: Sequence[Tensor]
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it holds."""
+        return sum(t.numel() * t.element_size() for t in (*self.keys, *self.values))
+
+
+@dataclass
+class RowsKV:
+    """What transformers takes for a cache: `update` appends a layer's keys and returns the rows' own keys alone.
+
+    positions [B, L] counts each slot within its row, -1 where it holds padding. The prefix is joined in attention.
+    """
+
+    prefix: PrefixKV | None
+    positions: Tensor
+    capacity: int
+    filled: int = 0
+    buffers: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *unused: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """keys and values [B, K, S, D] of the slots [filled, filled + S) -> all own slots so far."""
+        end = self.filled + keys.shape[2]
+        if layer not in self.buffers:
+            shape = (keys.shape[0], keys.shape[1], self.capacity, keys.shape[3])
+            self.buffers[layer] = (keys.new_zeros(shape), values.new_zeros(shape))
+        own_k, own_v = self.buffers[layer]
+        own_k[:, :, self.filled : end] = keys
+        own_v[:, :, self.filled : end] = values
+        return own_k[:, :, :end], own_v[:, :, :end]
+
+    def advance(self, count: int) -> None:
+        """After a forward pass: its `count` slots are filled in every layer."""
+        self.filled += count
+
+    def get_seq_length(self, layer: int = 0) -> int:
+        """Tokens before the next one, as transformers asks; positions are always given, so only > 0 matters."""
+        return (self.prefix.length if self.prefix else 0) + self.filled
+
+    def keep(self, rows: Tensor) -> None:
+        """Goes on with some rows only: [b] row numbers."""
+        self.positions = self.positions[rows]
+        self.buffers = {layer: (k[rows], v[rows]) for layer, (k, v) in self.buffers.items()}
+
+    def take(self, low: int, high: int) -> RowsKV:
+        """A window on rows [low, high) that shares this one's memory, for filling in several passes."""
+        part = {layer: (k[low:high], v[low:high]) for layer, (k, v) in self.buffers.items()}
+        return RowsKV(self.prefix, self.positions[low:high], self.capacity, self.filled, part)
+
+
+def attend_rows(
+    query: Tensor, key: Tensor, value: Tensor, rows: RowsKV, layer: int, how: tuple[float, Any, Any]
+) -> Tensor:
+    """query [B, H, S, D] of the newest S slots, key and value [B, K, L, D] own slots -> [B, H, S, D].
+
+    how: (scale, window or None, softcap or None). The prefix's keys are used once for all rows, never repeated.
+    """
+    scale, window, softcap = how
+    batch, heads, width, size = query.shape
+    key_heads, length = key.shape[1], key.shape[2]
+    folded = (query * scale).view(batch, key_heads, -1, width, size)
+    scores = torch.matmul(folded.flatten(2, 3), key.transpose(2, 3)).view(batch, key_heads, -1, width, length)
+    key_at = rows.positions[:, :length]
+    query_at = key_at[:, length - width :]
+    hidden = (key_at[:, None, :] > query_at[:, :, None]) | (key_at[:, None, :] < 0)
+    if window is not None:
+        hidden |= query_at[:, :, None] - key_at[:, None, :] >= window
+    # a padding query sees itself, so that its softmax is not over nothing
+    hidden &= ~torch.eye(width, length, dtype=torch.bool, device=query.device).roll(length - width, 1)
+    scores = _capped(scores, softcap).masked_fill(hidden[:, None, None], float("-inf"))
+    past = rows.prefix.length if rows.prefix else 0
+    by_head = folded.permute(1, 0, 2, 3, 4).reshape(key_heads, -1, size)
+    if rows.prefix and past:
+        seen = torch.bmm(by_head, rows.prefix.keys[layer].transpose(1, 2))
+        seen = _capped(seen, softcap).view(key_heads, batch, -1, width, past).permute(1, 0, 2, 3, 4)
+        if window is not None:
+            far = query_at[:, :, None] - torch.arange(past, device=query.device) >= window
+            seen = seen.masked_fill(far[:, None, None], float("-inf"))
+        scores = torch.cat([seen, scores], dim=-1)
+    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    out = torch.matmul(weights[..., past:].flatten(2, 3), value).view(folded.shape)
+    if rows.prefix and past:
+        shared = weights[..., :past].permute(1, 0, 2, 3, 4).reshape(key_heads, -1, past)
+        joined = torch.bmm(shared, rows.prefix.values[layer])
+        out = out + joined.view(key_heads, batch, -1, width, size).permute(1, 0, 2, 3, 4)
+    return out.reshape(batch, heads, width, size)
+
+
+def _capped(scores: Tensor, softcap: float | None) -> Tensor:
+    return scores if softcap is None else softcap * torch.tanh(scores / softcap)
