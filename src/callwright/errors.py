@@ -1,12 +1,12 @@
 """Every error that Callwright raises on purpose: each says where, what, and what to do.
 
-    CallwrightError            exit code 2; printed as one line, never a traceback
-      DataError                a data file or one of its rows (`where` is "file:line")
-      ToolError                a tool definition, or the Python function it came from
-      RecipeError              a recipe key or value
-      ModelError               a model folder, tokenizer or adapter
-      RunError                 a run folder: what it holds, what may not be overwritten
-      MissingExtra             an optional dependency, with the line that installs it
+CallwrightError            exit code 2; printed as one line, never a traceback
+  DataError                a data file or one of its rows (`where` is "file:line")
+  ToolError                a tool definition, or the Python function it came from
+  RecipeError              a recipe key or value
+  ModelError               a model folder, tokenizer or adapter
+  RunError                 a run folder: what it holds, what may not be overwritten
+  MissingExtra             an optional dependency, with the line that installs it
 """
 
 from __future__ import annotations

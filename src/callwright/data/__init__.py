@@ -1,0 +1,113 @@
+"""A data file -> Conversations: the container and the row format are known by their content, rows are streamed."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from callwright.data import canonical, openai, sharegpt, xlam
+from callwright.data.canonical import write
+from callwright.data.fields import Fields
+from callwright.data.files import RawRow, raw_rows
+from callwright.errors import DataError, did_you_mean
+from callwright.types import BadRow, Conversation, JsonObject
+
+__all__ = ["READERS", "Format", "conversations", "read", "write"]
+
+_HEAD = 20
+"""Rows that are looked at to know the format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How one row format is recognised, read and written. `from_row` raises DataError for a row it cannot read."""
+
+    keys: tuple[str, ...]
+    matches: Callable[[JsonObject], bool]
+    from_row: Callable[[JsonObject, str, Fields], Conversation]
+    to_row: Callable[[Conversation], JsonObject]
+
+
+READERS: dict[str, Format] = {
+    # openai stands before canonical: its signs are narrower, and rows without them are read alike by both
+    "openai": Format(openai.KEYS, openai.matches, openai.from_row, openai.to_row),
+    "canonical": Format(canonical.KEYS, canonical.matches, canonical.from_row, canonical.to_row),
+    "xlam": Format(xlam.KEYS, xlam.matches, xlam.from_row, xlam.to_row),
+    "sharegpt": Format(sharegpt.KEYS, sharegpt.matches, sharegpt.from_row, sharegpt.to_row),
+}
+
+
+def read(
+    path: str | os.PathLike[str], *, format: str | None = None, limit: int | None = None, lenient: bool = False
+) -> Iterator[Conversation | BadRow]:
+    """The rows of a file in order, at most `limit` of them; a row that cannot be read is a BadRow, and reading goes on.
+
+    Reads JSON arrays, JSON lines and Parquet, plain or gzipped, in constant memory. `format` is a key of READERS;
+    without it the first rows tell. `lenient` decodes fields that were encoded as JSON more than once. A row without an
+    id is named after the file and its number.
+
+    Raises DataError for what ends the file: it is missing, empty, cut short, not UTF-8, a broken JSON array, or of no
+    known format.
+    """
+    name = str(path)
+    if format is not None and format not in READERS:
+        raise DataError(name, f"unknown format '{format}'{did_you_mean(format, READERS)}; known are {_known()}")
+    if not Path(path).exists():
+        raise DataError(name, "there is no such file")
+    return itertools.islice(_read(path, format, Fields(lenient=lenient)), limit)
+
+
+def conversations(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    limit: int | None = None,
+    bad: list[BadRow] | None = None,
+) -> Iterator[Conversation]:
+    """The readable rows of a file. A bad row goes to the list `bad`; without one it raises DataError.
+
+    Raises DataError also for all that `read` raises it for.
+    """
+    for row in read(path, format=format, limit=limit):
+        if isinstance(row, Conversation):
+            yield row
+        elif bad is None:
+            raise DataError(row.where, row.why)
+        else:
+            bad.append(row)
+
+
+def _read(path: str | os.PathLike[str], format: str | None, fields: Fields) -> Iterator[Conversation | BadRow]:
+    rows = raw_rows(path)
+    head = list(itertools.islice(rows, _HEAD))
+    reader = READERS[format] if format else _detect(head, str(path))
+    stem = Path(path).name.split(".")[0]
+    for row in itertools.chain(head, rows):
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        if row.value.get("id") in (None, ""):
+            row.value["id"] = f"{stem}-{row.number}"
+        try:
+            yield reader.from_row(row.value, row.where, fields)
+        except DataError as error:
+            yield BadRow(row.where, error.what, row.text)
+
+
+def _detect(head: list[RawRow | BadRow], name: str) -> Format:
+    values = [row.value for row in head if isinstance(row, RawRow)]
+    for reader in READERS.values():
+        if any(reader.matches(value) for value in values):
+            return reader
+    bad = next((row for row in head if isinstance(row, BadRow)), None)
+    if not values and bad:
+        raise DataError(name, f"none of the first {len(head)} rows can be read; {bad.where}: {bad.why}")
+    keys = dict.fromkeys(key for value in values for key in value)
+    raise DataError(name, f"unknown row format with the keys {', '.join(keys) or '(none)'}; known are {_known()}")
+
+
+def _known() -> str:
+    return "; ".join(f"{name} ({', '.join(reader.keys)})" for name, reader in READERS.items())

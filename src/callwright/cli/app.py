@@ -1,0 +1,23 @@
+"""The table of verbs."""
+
+from __future__ import annotations
+
+import typer
+
+from callwright.cli import chat, data, doctor, evaluate, run, tools, train
+
+app = typer.Typer(
+    name="callwright",
+    help="Turn your functions into a small language model that calls them reliably, and prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run", epilog=run.EXAMPLE)(run.run)
+app.command("train", epilog=train.EXAMPLE)(train.train)
+app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("chat", epilog=chat.EXAMPLE)(chat.chat)
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(tools.app, name="tools")
+app.add_typer(data.app, name="data")

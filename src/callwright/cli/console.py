@@ -1,0 +1,82 @@
+"""What verbs print with: tables to stdout, progress to stderr, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from callwright.train.loop import Progress as Step
+
+out = Console(soft_wrap=False, highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def pairs(facts: dict[str, str]) -> Table:
+    """Names and values, side by side, without lines."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, value)
+    return table
+
+
+class Terminal:
+    """Shows a run as it goes: a bar on a terminal, a line every half minute in a log file."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last = 0.0
+
+    def step(self, name: str, skipped: bool) -> None:
+        self.close()
+        err.print(f"[bold]{name}[/bold]" + (" [dim](done before)[/dim]" if skipped else ""))
+
+    def facts(self, title: str, facts: dict[str, str]) -> None:
+        err.print(pairs(facts))
+
+    def training(self, progress: Step) -> None:
+        rate = progress.tokens / progress.seconds
+        left = time.strftime("%H:%M:%S", time.gmtime(progress.seconds_left))
+        text = (
+            f"loss {progress.loss:.4f}  {rate:,.0f} tokens/s  {progress.rows / progress.seconds:.1f} rows/s  {left} left"
+        )
+        self._show("step", progress.step, progress.steps, text)
+
+    def scoring(self, name: str, done: int, total: int) -> None:
+        self._show("row", done, total, "")
+
+    def close(self) -> None:
+        """Ends the bar of a step."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar = self._task = None
+
+    def _show(self, unit: str, done: int, total: int, text: str) -> None:
+        if not err.is_terminal:
+            now = time.monotonic()
+            if now - self._last > 30 or done == total:
+                self._last = now
+                err.print(f"  {unit} {done}/{total}  {text}")
+            return
+        if self._bar is None:
+            columns: list[Any] = [TextColumn("  {task.completed}/{task.total}"), BarColumn(), TextColumn("{task.fields[text]}")]
+            self._bar = Progress(*columns, console=err)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=total, text="")
+        assert self._task is not None
+        self._bar.update(self._task, completed=done, text=text)
+        if done == total:
+            self.close()

@@ -1,0 +1,63 @@
+"""`callwright eval MODEL --data FILE`: score a model, or a model with an adapter, on held-out rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from callwright.cli.run import AsJson
+
+EXAMPLE = (
+    "Example: callwright eval smollm2-135m --adapter runs/home/adapter "
+    "--tools examples/home/tools.py --data examples/home/holdout.jsonl"
+)
+
+
+def evaluate(  # noqa: PLR0913  # one argument an option
+    model: Annotated[str, typer.Argument(help="A hub id, a folder, or 'smollm2-135m'.")],
+    data: Annotated[str, typer.Option("--data", help="Held-out rows, in any format that can be read.")],
+    adapter: Annotated[str | None, typer.Option("--adapter", help="A trained adapter's folder.")] = None,
+    tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
+    dialect: Annotated[str, typer.Option("--dialect", help="The dialect that the model was trained in.")] = "auto",
+    rows: Annotated[int | None, typer.Option("--rows", help="Draw so many rows, with seed 1.")] = None,
+    mode: Annotated[str, typer.Option("--mode", help="'auto', or 'forced' to begin with a call.")] = "auto",
+    output: Annotated[str | None, typer.Option("--output", help="Write report.json and failures.jsonl there.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
+    from callwright.cli.console import Terminal, out, print_json
+    from callwright.dialects import dialect_for
+    from callwright.errors import RecipeError
+    from callwright.models.hardware import detect
+    from callwright.models.load import load_adapter, load_model
+    from callwright.models.tokenizer import load_tokenizer
+    from callwright.pipeline.evaluate import Subject, report
+    from callwright.pipeline.evaluate import evaluate as score
+    from callwright.pipeline.rows import held_out_rows
+    from callwright.recipe import Eval
+    from callwright.score.run import build_report, failures_of
+    from callwright.score.table import comparison_table, failures_table, tool_table
+    from callwright.tools import load_tools
+
+    if mode not in ("auto", "forced"):
+        raise RecipeError(f"--mode '{mode}': give 'auto' or 'forced'")
+    chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
+    settings = Eval(data=data, rows=rows, mode=chosen)
+    held_out = held_out_rows(settings, load_tools(tools) if tools else (), only_tools=False)
+    tokenizer = load_tokenizer(model)
+    loaded = load_model(model, detect())
+    if adapter:
+        loaded = load_adapter(loaded, Path(adapter))
+    subject = Subject("tuned" if adapter else "base", loaded, tokenizer, dialect_for(dialect, tokenizer))
+    watch = Terminal()
+    scores = score(subject, held_out, settings, lambda done: watch.scoring(subject.name, done, len(held_out)))
+    watch.close()
+    made = report(subject, scores, Path(output)) if output else build_report(subject.name, scores)
+    if as_json:
+        print_json(made.aggregates)
+        return
+    out.print(failures_table(failures_of(scores)))
+    out.print(tool_table({subject.name: made.aggregates}))
+    out.print(comparison_table({subject.name: made.aggregates}))

@@ -1,0 +1,194 @@
+"""Callwright's own row <-> Conversation, and the writers of JSON lines, JSON and Parquet files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, cast
+
+from callwright.data.chat import read_messages
+from callwright.data.fields import Fields, dump, text, tools_json
+from callwright.errors import DataError
+from callwright.types import Conversation, JsonObject, Message, ToolCall
+
+KEYS = ("messages", "tools")
+
+Add = Callable[[Conversation], None]
+
+
+def matches(row: JsonObject) -> bool:
+    """Whether a row is in this format, by its keys."""
+    return "messages" in row
+
+
+def from_row(row: JsonObject, where: str, fields: Fields) -> Conversation:
+    """A row of ours. `messages`, `tools` and `arguments` may be JSON strings. Raises DataError."""
+    return Conversation(
+        id=text(row.get("id"), "'id'", where),
+        tools=fields.tools(row.get("tools"), where),
+        messages=read_messages(row.get("messages"), where, fields),
+        source=text(row.get("source"), "'source'", where),
+        where=where,
+    )
+
+
+def to_row(conversation: Conversation) -> JsonObject:
+    """The row that `from_row` reads; keys without a value are left out of messages and calls.
+
+    >>> from callwright.types import Message
+    >>> to_row(Conversation("a", (), (Message("user", "hi"),)))
+    {'id': 'a', 'source': '', 'messages': [{'role': 'user', 'content': 'hi'}], 'tools': []}
+    """
+    return {
+        "id": conversation.id,
+        "source": conversation.source,
+        "messages": [_message_row(message) for message in conversation.messages],
+        "tools": tools_json(conversation.tools),
+    }
+
+
+def _message_row(message: Message) -> JsonObject:
+    row: JsonObject = {"role": message.role, "content": message.text}
+    if message.calls:
+        row["tool_calls"] = [_call_row(call) for call in message.calls]
+    if message.call_id:
+        row["tool_call_id"] = message.call_id
+    if message.name:
+        row["name"] = message.name
+    if message.train is not None:
+        row["train"] = message.train
+    return row
+
+
+def _call_row(call: ToolCall) -> JsonObject:
+    own = {"id": call.id} if call.id else {}
+    return {**own, "name": call.name, "arguments": call.arguments}
+
+
+def write(path: str | os.PathLike[str], conversations: Iterable[Conversation]) -> int:
+    """Write a file of the kind that its name says, and give the number of rows.
+
+    The file appears whole or not at all, and replaces an older one. Raises DataError for an unknown ending, a place
+    that cannot be written, and values that JSON cannot hold.
+    """
+    count = 0
+    with writer(path) as add:
+        for conversation in conversations:
+            add(conversation)
+            count += 1
+    return count
+
+
+@contextmanager
+def writer(path: str | os.PathLike[str]) -> Iterator[Add]:
+    """A function that adds one conversation to a file; the file is in place when the block ends without an error."""
+    target = Path(path)
+    opened = next((sink for ending, sink in _SINKS.items() if target.name.lower().endswith(ending)), None)
+    if opened is None:
+        raise DataError(str(path), f"the name must end in one of {', '.join(_SINKS)}")
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("xb") as file:
+            with opened(file) as add:
+                yield add
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except OSError as error:
+        raise DataError(str(path), f"cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _encoded(value: Any, conversation: Conversation) -> bytes:
+    line = dump(value, conversation.where or f"row {conversation.id!r}")
+    try:
+        return line.encode()
+    except UnicodeEncodeError:
+        # a lone surrogate has no UTF-8 form, but it has an escape
+        return json.dumps(value).encode()
+
+
+@contextmanager
+def _lines(file: IO[bytes]) -> Iterator[Add]:
+    yield lambda conversation: _put(file, _encoded(to_row(conversation), conversation), b"\n")
+
+
+@contextmanager
+def _array(file: IO[bytes]) -> Iterator[Add]:
+    lead = iter([b"[\n"])
+
+    def add(conversation: Conversation) -> None:
+        encoded = _encoded(to_row(conversation), conversation)
+        _put(file, next(lead, b",\n"), encoded)
+
+    yield add
+    _put(file, next(lead, b"\n"), b"]\n")
+
+
+def _check_utf8(conversation: Conversation) -> None:
+    try:
+        f"{conversation.id}{conversation.source}".encode()
+    except UnicodeEncodeError as error:
+        raise DataError(conversation.where or f"row {conversation.id!r}", f"'id' or 'source': {error}") from None
+
+
+def _put(file: IO[bytes], *pieces: bytes) -> None:
+    file.write(b"".join(pieces))
+
+
+def _gzipped(inner: Callable[[IO[bytes]], AbstractContextManager[Add]]) -> Callable[[IO[bytes]], Any]:
+    @contextmanager
+    def opened(file: IO[bytes]) -> Iterator[Add]:
+        # no name and no time in the header: equal rows give equal files
+        zipped = gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0)
+        with zipped, inner(cast(IO[bytes], zipped)) as add:
+            yield add
+
+    return opened
+
+
+@contextmanager
+def _parquet(file: IO[bytes]) -> Iterator[Add]:
+    import pyarrow
+    import pyarrow.parquet
+
+    # messages and tools are JSON strings: as nested columns, Arrow would fill None into every schema and argument
+    schema = pyarrow.schema([(name, pyarrow.string()) for name in ("id", "source", "messages", "tools")])
+    rows: list[dict[str, str]] = []
+
+    with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as table:
+
+        def flush() -> None:
+            if rows:
+                table.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema=schema))
+                rows.clear()
+
+        def add(conversation: Conversation) -> None:
+            row = to_row(conversation)
+            for name in ("messages", "tools"):
+                row[name] = _encoded(row[name], conversation).decode()
+            if not row["id"].isprintable() or not row["source"].isprintable():
+                _check_utf8(conversation)
+            rows.append(row)
+            if len(rows) == 1000:
+                flush()
+
+        yield add
+        flush()
+
+
+_SINKS: dict[str, Callable[[IO[bytes]], AbstractContextManager[Add]]] = {
+    ".jsonl": _lines,
+    ".jsonl.gz": _gzipped(_lines),
+    ".json": _array,
+    ".json.gz": _gzipped(_array),
+    ".parquet": _parquet,
+}

@@ -1,0 +1,1 @@
+"""RECIPE -> RUN FOLDER: the steps from data or functions to a tuned and measured model."""

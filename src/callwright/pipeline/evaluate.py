@@ -1,0 +1,54 @@
+"""A model + held-out rows -> scored rows and a report, through the same reply() that serving uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from callwright.dialects.base import Dialect
+from callwright.generate.local import LocalEngine
+from callwright.generate.reply import Options, reply
+from callwright.recipe import Eval
+from callwright.score.failures import write_report
+from callwright.score.run import RowScore, build_report, failures_of, score_row
+from callwright.types import Conversation, Report
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is scored: a model with its tokenizer and dialect, under a name."""
+
+    name: str
+    model: Any
+    tokenizer: Any
+    dialect: Dialect
+
+
+def evaluate(
+    subject: Subject, rows: Sequence[Conversation], settings: Eval, watch: Callable[[int], None] = lambda done: None
+) -> list[RowScore]:
+    """Asks the model for the last turn of every row and scores it. `watch` is told how many are done."""
+    for row in rows:
+        if not row.messages or row.messages[-1].role != "assistant":
+            from callwright.errors import DataError
+
+            raise DataError(row.where or row.id, "a row to score must end with the expected assistant turn")
+    asked = [replace(row, messages=row.messages[:-1]) for row in rows]
+    engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops, batch_size=settings.batch_size)
+    options = Options(mode=settings.mode, max_new_tokens=settings.max_new_tokens, seed=settings.seed)
+    scores = []
+    for row, answer in zip(rows, reply(asked, subject.dialect, subject.tokenizer, engine, options), strict=True):
+        scores.append(score_row(row, answer.reply, answer.raw))
+        watch(len(scores))
+    return scores
+
+
+def report(subject: Subject, scores: Sequence[RowScore], folder: Path) -> Report:
+    """Writes report.json and failures.jsonl. Rows are grouped by their source where there is more than one."""
+    sources = {score.conversation.id: score.conversation.source for score in scores}
+    categories = sources if len(set(sources.values())) > 1 else None
+    made = build_report(subject.name, scores, categories)
+    write_report(folder, made, failures_of(scores))
+    return made

@@ -1,0 +1,78 @@
+"""A recipe -> the rows to train on and the rows to score."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from callwright.data import conversations
+from callwright.data.toolset import most_frequent, with_tools, without_parameter_descriptions
+from callwright.errors import DataError
+from callwright.recipe import Eval, Recipe
+from callwright.synth import generate, load_phrasebook
+from callwright.tools import load_tools
+from callwright.types import BadRow, Conversation, Tool
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Conversations to train on; `tools` is the fixed tool set, empty where rows bring their own."""
+
+    conversations: tuple[Conversation, ...]
+    tools: tuple[Tool, ...]
+    bad: tuple[BadRow, ...]
+
+
+def fixed_tools(recipe: Recipe) -> tuple[Tool, ...]:
+    """The recipe's one tool set, or () where each row brings its own."""
+    if recipe.tools.source is not None:
+        tools = load_tools(recipe.tools.source)
+    elif recipe.tools.most_frequent is not None:
+        assert recipe.data.train is not None
+        bad: list[BadRow] = []
+        rows = conversations(recipe.data.train, bad=bad if recipe.data.skip_bad else None)
+        tools = most_frequent(rows, recipe.tools.most_frequent)
+    else:
+        return ()
+    if recipe.tools.descriptions == "functions":
+        tools = tuple(without_parameter_descriptions(tool) for tool in tools)
+    return tools
+
+
+def training_rows(recipe: Recipe) -> Rows:
+    """Reads `data.train` and makes `synth.rows`. Raises DataError at a bad row unless `data.skip_bad`."""
+    tools = fixed_tools(recipe)
+    bad: list[BadRow] = []
+    rows: list[Conversation] = []
+    if recipe.data.train is not None:
+        given = conversations(
+            recipe.data.train, limit=recipe.data.rows, bad=bad if recipe.data.skip_bad else None
+        )
+        rows += with_tools(given, tools) if recipe.tools.most_frequent else _filled(given, tools)
+    if recipe.synth is not None:
+        book = load_phrasebook(recipe.synth.phrases, tools) if recipe.synth.phrases else None
+        rows += generate(tools, book, recipe.synth.rows, recipe.synth.seed)
+    if not rows:
+        raise DataError(str(recipe.data.train), "no row is left to train on")
+    return Rows(tuple(rows), tools, tuple(bad))
+
+
+def held_out_rows(settings: Eval, tools: Sequence[Tool], *, only_tools: bool) -> list[Conversation]:
+    """The rows of `eval.data`, drawn with the seed. `only_tools` leaves out rows that call anything else.
+
+    Raises DataError for a bad row, or where no row is left.
+    """
+    given = conversations(settings.data)
+    rows = list(with_tools(given, tools) if only_tools else _filled(given, tools))
+    if settings.rows is not None and settings.rows < len(rows):
+        rows = random.Random(settings.seed).sample(rows, settings.rows)
+    if not rows:
+        raise DataError(settings.data, "no row is left to score")
+    return rows
+
+
+def _filled(rows: object, tools: Sequence[Tool]) -> list[Conversation]:
+    """Rows that declare no tools get the fixed set; rows with tools of their own keep them."""
+    fixed = tuple(tools)
+    return [replace(row, tools=fixed) if fixed and not row.tools else row for row in rows]  # type: ignore[attr-defined]

@@ -1,0 +1,178 @@
+"""The walk: rows -> lint -> train -> evaluate base and tuned -> report. Finished steps are skipped when run again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from callwright import __version__
+from callwright.data import canonical, conversations, write
+from callwright.errors import DataError
+from callwright.models.load import load_adapter, load_model
+from callwright.pipeline.check import lint_rows
+from callwright.pipeline.evaluate import Subject, evaluate, report
+from callwright.pipeline.folder import RunFolder, claim, write_json
+from callwright.pipeline.rows import held_out_rows, training_rows
+from callwright.pipeline.tune import Workshop, open_workshop, prepare, settings_of, tune
+from callwright.recipe import Recipe
+from callwright.score.failures import read_report
+from callwright.score.stats import compare
+from callwright.tools import tool_from_json, tool_to_json
+from callwright.train.loop import Progress
+from callwright.types import Conversation, JsonObject, Report, Tool
+
+
+class Watcher(Protocol):
+    """Whoever shows the run: the terminal, a notebook, nobody."""
+
+    def step(self, name: str, skipped: bool) -> None: ...
+
+    def facts(self, title: str, facts: dict[str, str]) -> None: ...
+
+    def training(self, progress: Progress) -> None: ...
+
+    def scoring(self, name: str, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run ended with; `reports` by name ('base', 'tuned'), empty where the recipe has no 'eval'."""
+
+    folder: Path
+    adapter: Path
+    reports: dict[str, Report]
+    summary: JsonObject
+
+
+def run(recipe: Recipe, watch: Watcher) -> Outcome:
+    """Walks every step of a recipe. Raises CallwrightError with what is finished kept in the folder."""
+    check_inputs(recipe)
+    workshop = open_workshop(recipe)
+    folder = claim(recipe)
+    started = time.monotonic()
+    train_steps(recipe, workshop, folder, watch, resume=True)
+    reports = _evaluate(recipe, workshop, folder, watch) if recipe.eval else {}
+    summary = _summary(recipe, reports, time.monotonic() - started)
+    write_json(folder.path / "report.json", summary)
+    return Outcome(folder.path, folder.path / "adapter", reports, summary)
+
+
+def check_inputs(recipe: Recipe) -> None:
+    """Everything that a recipe names must be there before hours are spent, and before a folder is made."""
+    named = {
+        "data.train": recipe.data.train,
+        "eval.data": recipe.eval.data if recipe.eval else None,
+        "synth.phrases": recipe.synth.phrases if recipe.synth else None,
+    }
+    for key, path in named.items():
+        if path is not None and not Path(path).is_file():
+            raise DataError(path, f"there is no such file ('{key}' in the recipe)")
+
+
+def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher, *, resume: bool) -> None:
+    """Rows, lint and training; each is skipped where it is done."""
+    skipped = folder.done("rows")
+    watch.step("rows", skipped)
+    if not skipped:
+        _make_rows(recipe, folder, watch)
+    rows = list(conversations(folder.path / "data" / "train.jsonl"))
+    skipped = folder.done("lint")
+    watch.step("lint", skipped)
+    if not skipped:
+        lint_rows(rows, workshop.dialect, workshop.tokenizer, folder.path / "lint.json")
+        folder.mark("lint")
+    skipped = folder.done("train")
+    watch.step("train", skipped)
+    if not skipped:
+        prepared = prepare(rows, workshop, recipe.train.max_length)
+        settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
+        machine = workshop.hardware
+        chosen = {
+            "model": f"{recipe.model}, dialect {workshop.dialect.name}",
+            "machine": f"{machine.device}, {machine.threads} threads ({machine.why['device']})",
+            "precision": f"{machine.precision} ({machine.why['precision']})",
+            "steps": f"{settings.steps} of {settings.plan.batch_size} rows",
+        }
+        watch.facts("training", prepared.facts() | chosen)
+        tune(recipe, prepared, workshop, folder, watch.training, resume=resume)
+        folder.mark("train")
+
+
+def _make_rows(recipe: Recipe, folder: RunFolder, watch: Watcher) -> None:
+    made = training_rows(recipe)
+    write(folder.path / "data" / "train.jsonl", made.conversations)
+    write_json(folder.path / "data" / "tools.json", [tool_to_json(tool) for tool in made.tools])
+    facts = {"rows": f"{len(made.conversations):,}"}
+    if made.tools:
+        facts["tools"] = f"{len(made.tools)}: {', '.join(tool.name for tool in made.tools)}"
+    if made.bad:
+        facts["bad rows"] = f"{len(made.bad)} left out; the first: {made.bad[0].where}: {made.bad[0].why}"
+    watch.facts("rows", facts)
+    folder.mark("rows")
+
+
+def run_tools(folder: Path) -> tuple[Tool, ...]:
+    """The fixed tool set that a run was trained with; () where rows brought their own."""
+    file = folder / "data" / "tools.json"
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    return tuple(tool_from_json(row, str(file)) for row in rows)
+
+
+def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher) -> dict[str, Report]:
+    assert recipe.eval is not None
+    settings = recipe.eval
+    tools = run_tools(folder.path)
+    rows = held_out_rows(settings, tools, only_tools=recipe.tools.most_frequent is not None)
+    marker = {**settings.model_dump(mode="json"), "sha256": _digest(rows)}
+    reports = {}
+    for name in ["base", "tuned"] if settings.base else ["tuned"]:
+        target = folder.path / name
+        skipped = folder.done(f"evaluate {name}", marker)
+        watch.step(f"evaluate {name}", skipped)
+        if not skipped:
+            subject = _subject(recipe, workshop, folder, name)
+            scores = evaluate(subject, rows, settings, _counter(watch, name, len(rows)))
+            report(subject, scores, target)
+            folder.mark(f"evaluate {name}", marker)
+        reports[name] = read_report(target / "report.json")
+    return reports
+
+
+def _counter(watch: Watcher, name: str, total: int) -> Callable[[int], None]:
+    return lambda done: watch.scoring(name, done, total)
+
+
+def _subject(recipe: Recipe, workshop: Workshop, folder: RunFolder, name: str) -> Subject:
+    model = load_model(recipe.model, workshop.hardware)
+    if name == "tuned":
+        model = load_adapter(model, folder.path / "adapter")
+    return Subject(name, model, workshop.tokenizer, workshop.dialect)
+
+
+def _digest(rows: Sequence[Conversation]) -> str:
+    """Of the rows' content, so that an edited held-out file is scored again."""
+    text = "\n".join(json.dumps(canonical.to_row(row), sort_keys=True) for row in rows)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _summary(recipe: Recipe, reports: dict[str, Report], seconds: float) -> JsonObject:
+    summary: JsonObject = {
+        "callwright": __version__,
+        "recipe": recipe.as_json(),
+        "seconds": round(seconds, 1),
+        "scores": {name: made.aggregates for name, made in reports.items()},
+    }
+    if "base" in reports and "tuned" in reports:
+        pair = compare(reports["base"], reports["tuned"])
+        summary["base_against_tuned"] = {
+            "rows": pair.rows,
+            "only_base_right": pair.only_base,
+            "only_tuned_right": pair.only_tuned,
+            "mcnemar_p": pair.p_value,
+        }
+    return summary

@@ -1,0 +1,114 @@
+"""Checked rows + a recipe -> an adapter in the run folder, with its log, loss curve and checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from callwright.dialects import dialect_for
+from callwright.dialects.base import Dialect
+from callwright.dialects.tokenise import render_many
+from callwright.errors import DataError
+from callwright.models.hardware import Hardware, detect
+from callwright.models.load import LoraSettings, add_lora, load_model, parameter_counts
+from callwright.models.tokenizer import load_tokenizer
+from callwright.pipeline.folder import RunFolder, write_folder
+from callwright.recipe import Recipe
+from callwright.report.plots import loss_curve
+from callwright.train.batch import Plan
+from callwright.train.loop import Progress, Run, Settings, train, with_steps
+from callwright.train.lora import fused_lora
+from callwright.types import Conversation, Rendered
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows as tokens. `too_long` names the rows that `train.max_length` leaves out whole: a call is never cut."""
+
+    rows: tuple[Rendered, ...]
+    too_long: tuple[str, ...]
+
+    def facts(self) -> dict[str, str]:
+        """What is printed before training: counts in tokens."""
+        total = sum(len(row.token_ids) for row in self.rows)
+        prefixes = {tuple(row.token_ids[: row.prefix_len]) for row in self.rows}
+        shared = sum(len(prefix) for prefix in prefixes)
+        own = sum(len(row.token_ids) - row.prefix_len for row in self.rows)
+        supervised = sum(1 for row in self.rows for weight in row.weights if weight)
+        return {
+            "rows": f"{len(self.rows):,}" + (f" ({len(self.too_long)} left out, too long)" if self.too_long else ""),
+            "tokens": f"{total:,}, of which {supervised:,} carry loss",
+            "prefixes": f"{len(prefixes):,} different, {shared:,} tokens; {own:,} tokens are the rows' own",
+        }
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a recipe's model needs around it."""
+
+    hardware: Hardware
+    tokenizer: Any
+    dialect: Dialect
+
+
+def open_workshop(recipe: Recipe) -> Workshop:
+    """Loads the tokenizer, chooses the dialect and looks at the machine. Raises ModelError."""
+    tokenizer = load_tokenizer(recipe.model)
+    hardware = detect(recipe.train.precision, recipe.train.threads)
+    return Workshop(hardware, tokenizer, dialect_for(recipe.dialect, tokenizer))
+
+
+def prepare(rows: Sequence[Conversation], workshop: Workshop, max_length: int) -> Prepared:
+    """Conversations -> tokens and weights. Raises DataError where every row is too long."""
+    rendered = list(render_many(rows, workshop.dialect, workshop.tokenizer))
+    kept = tuple(row for row in rendered if len(row.token_ids) <= max_length)
+    if not kept:
+        shortest = min(len(row.token_ids) for row in rendered)
+        raise DataError(
+            "train.max_length", f"every row is longer than {max_length} tokens; the shortest has {shortest}"
+        )
+    return Prepared(kept, tuple(row.id for row in rendered if len(row.token_ids) > max_length))
+
+
+def settings_of(recipe: Recipe, rows: int, precision: str) -> Settings:
+    """The loop's settings for a number of rows."""
+    chosen = recipe.train
+    plan = Plan(chosen.batch_size, chosen.max_tokens, chosen.seed, share_prefixes=chosen.share_prefixes)
+    settings = Settings(
+        plan=plan,
+        steps=chosen.steps or 1,
+        learning_rate=chosen.learning_rate,
+        schedule=chosen.schedule,
+        warmup_ratio=chosen.warmup_ratio,
+        weight_decay=chosen.weight_decay,
+        max_grad_norm=chosen.max_grad_norm,
+        precision=precision,
+        save_every=chosen.save_every,
+    )
+    return settings if chosen.steps else with_steps(settings, rows, chosen.epochs)
+
+
+def tune(
+    recipe: Recipe,
+    prepared: Prepared,
+    workshop: Workshop,
+    folder: RunFolder,
+    watch: Callable[[Progress], None],
+    *,
+    resume: bool,
+) -> tuple[int, int]:
+    """Trains and saves the adapter; (trained, all) parameters. A failed run keeps its checkpoints."""
+    lora = LoraSettings(**recipe.lora.model_dump())
+    model = add_lora(load_model(recipe.model, workshop.hardware), lora, recipe.train.seed)
+    settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
+    with fused_lora(model):
+        train(model, prepared.rows, settings, Run(folder.path, resume=resume, watch=watch))
+    write_folder(folder.path / "adapter", lambda work: _save(model, workshop.tokenizer, work))
+    loss_curve(folder.path / "metrics.jsonl", folder.path / "loss.svg")
+    return parameter_counts(model)
+
+
+def _save(model: Any, tokenizer: Any, folder: Any) -> None:
+    model.save_pretrained(str(folder))
+    tokenizer.save_pretrained(str(folder))

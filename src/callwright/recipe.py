@@ -1,0 +1,179 @@
+"""A YAML recipe and key=value overrides -> one validated Recipe. Unknown keys fail with the nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from callwright.errors import RecipeError, did_you_mean
+from callwright.types import JsonObject
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tools(_Part):
+    """One fixed tool set for all rows: from a source of tools, or the most frequent of the training file."""
+
+    source: str | None = None
+    """A Python file or module, or a JSON file."""
+    most_frequent: int | None = Field(default=None, ge=1)
+    """Keep the rows whose calls are all among the N tools that the training file calls most."""
+    descriptions: Literal["all", "functions"] = "all"
+    """'functions' leaves out the descriptions of parameters, where they only repeat the names."""
+
+
+class Data(_Part):
+    """Rows to train on. `rows` takes the first N; bad rows stop the run unless `skip_bad`."""
+
+    train: str | None = None
+    rows: int | None = Field(default=None, ge=1)
+    skip_bad: bool = False
+
+
+class Synth(_Part):
+    """Rows made from the tools, without a teacher."""
+
+    rows: int = Field(default=3000, ge=1)
+    phrases: str | None = None
+    seed: int = 0
+
+
+class Lora(_Part):
+    """PEFT's LoRA, by its own names."""
+
+    r: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    target_modules: str | list[str] = "all-linear"
+
+
+class Train(_Part):
+    """The loop. `epochs` or `steps`; `max_tokens` flat tokens a forward pass; `max_length` tokens a row."""
+
+    epochs: float = Field(default=1.0, gt=0)
+    steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "cosine"
+    warmup_ratio: float = Field(default=0.05, ge=0, le=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    precision: Literal["auto", "bf16", "fp16", "float32"] = "auto"
+    max_tokens: int = Field(default=8192, ge=16)
+    max_length: int = Field(default=4096, ge=16)
+    share_prefixes: bool = True
+    save_every: int = Field(default=50, ge=0)
+    threads: int = Field(default=0, ge=0)
+    seed: int = 0
+
+
+class Eval(_Part):
+    """Held-out rows, drawn with `seed` where `rows` is less than the file holds; `base` also scores the untuned model."""
+
+    data: str
+    rows: int | None = Field(default=None, ge=1)
+    seed: int = 1
+    mode: Literal["auto", "forced"] = "auto"
+    max_new_tokens: int = Field(default=256, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    base: bool = True
+
+
+class Recipe(_Part):
+    """Everything that a run depends on. Paths are relative to the folder that the command is given in."""
+
+    output: str
+    model: str = "smollm2-135m"
+    dialect: str = "auto"
+    tools: Tools = Tools()
+    data: Data = Data()
+    synth: Synth | None = None
+    lora: Lora = Lora()
+    train: Train = Train()
+    eval: Eval | None = None
+
+    def as_json(self) -> JsonObject:
+        """The recipe with every default written out."""
+        return self.model_dump(mode="json")
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads and checks a recipe. Raises RecipeError naming the file and the key.
+
+    `overrides` are "key.sub=value" with YAML values: "train.steps=20", "eval=null".
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise RecipeError(f"{path}: there is no such recipe file")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
+    for override in overrides:
+        _override(content, override)
+    return make_recipe(content, str(path))
+
+
+def make_recipe(content: JsonObject, where: str) -> Recipe:
+    """A plain mapping -> Recipe. Raises RecipeError with every wrong key on a line of its own."""
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError("\n".join(f"{where}: {line}" for line in _explain(error))) from error
+    if recipe.data.train is None and recipe.synth is None:
+        raise RecipeError(f"{where}: nothing to train on; give 'data.train' or 'synth'")
+    if recipe.synth is not None and recipe.tools.source is None:
+        raise RecipeError(f"{where}: 'synth' makes rows from tools; give 'tools.source'")
+    if recipe.tools.source is not None and recipe.tools.most_frequent is not None:
+        raise RecipeError(f"{where}: 'tools.source' and 'tools.most_frequent' both choose the tools; keep one")
+    if recipe.tools.most_frequent is not None and recipe.data.train is None:
+        raise RecipeError(f"{where}: 'tools.most_frequent' counts the calls of 'data.train'; give that file")
+    return recipe
+
+
+def _override(content: JsonObject, override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"override '{override}': write it as key=value, as in train.steps=20")
+    *parents, last = key.split(".")
+    place = content
+    for parent in parents:
+        if not isinstance(place.get(parent), dict):
+            place[parent] = {}
+        place = place[parent]
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"override '{override}': the value is not YAML") from error
+
+
+def _explain(error: ValidationError) -> Iterable[str]:
+    for problem in error.errors():
+        location = [str(part) for part in problem["loc"]]
+        key = ".".join(location)
+        if problem["type"] == "extra_forbidden":
+            known = list(_part(location[:-1]).model_fields)
+            near = did_you_mean(location[-1], known)
+            yield f"unknown key '{key}'{near or '; known here: ' + ', '.join(known)}"
+        elif problem["type"] == "missing":
+            yield f"'{key}' is missing"
+        else:
+            yield f"'{key}': {problem['msg'][0].lower() + problem['msg'][1:]}, got {problem['input']!r}"
+
+
+def _part(location: Sequence[str]) -> type[BaseModel]:
+    """The model class that stands at a place in the recipe."""
+    part: Any = Recipe
+    for name in location:
+        annotation = part.model_fields[name].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        part = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return part  # type: ignore[no-any-return]

@@ -1,0 +1,111 @@
+"""`metrics.jsonl` of a training run -> an SVG of its loss and learning rate."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from callwright.errors import DataError
+from callwright.score.failures import write_atomically
+
+SMOOTHING = 0.9
+"""How much of the past the smoothed line keeps at each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossPoint:
+    """One training step. `lr` is None where the row has none."""
+
+    step: int
+    loss: float
+    lr: float | None
+
+
+def loss_curve(metrics_jsonl: Path, svg: Path) -> None:
+    """Draw the loss of every step, its smoothed line, and the learning rate on an axis of its own.
+
+    Rows are `{"step", "loss", "lr", ...}`; rows without a loss (an evaluation) are passed over. Equal input gives
+    an equal file with the same version of matplotlib. Raises DataError when the file holds no loss.
+    """
+    points = read_losses(metrics_jsonl)
+    write_atomically(svg, _draw(points))
+
+
+def read_losses(metrics_jsonl: Path) -> list[LossPoint]:
+    """The training steps of a `metrics.jsonl`, in order of step; of a step that was run again, the last.
+
+    Raises DataError when the file cannot be read, when a line other than the last is not a JSON object, or when no
+    row has a loss.
+    """
+    try:
+        lines = metrics_jsonl.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise DataError(str(metrics_jsonl), f"cannot read the metrics ({error.strerror}); train first") from error
+    points: dict[int, LossPoint] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except ValueError as error:
+            # A run that was killed leaves half a last line.
+            if number == len(lines):
+                break
+            raise DataError(f"{metrics_jsonl}:{number}", f"not JSON ({error}); remove the line") from error
+        if isinstance(row, dict) and _is_number(row.get("step")) and _is_number(row.get("loss")):
+            lr = float(row["lr"]) if _is_number(row.get("lr")) else None
+            points[int(row["step"])] = LossPoint(int(row["step"]), float(row["loss"]), lr)
+    if not points:
+        raise DataError(str(metrics_jsonl), "no row has a step and a loss; train for at least one step first")
+    return [points[step] for step in sorted(points)]
+
+
+def smooth(losses: Sequence[float], keep: float = SMOOTHING) -> list[float]:
+    """An exponential mean, corrected so that the first points are not pulled towards zero. NaN is passed over.
+
+    >>> [round(value, 3) for value in smooth([2.0, 2.0, 1.0], keep=0.5)]
+    [2.0, 2.0, 1.429]
+    """
+    total, weight = 0.0, 0.0
+    smoothed = []
+    for loss in losses:
+        if math.isfinite(loss):
+            total = keep * total + (1 - keep) * loss
+            weight = keep * weight + (1 - keep)
+        smoothed.append(total / weight if weight else math.nan)
+    return smoothed
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _draw(points: Sequence[LossPoint]) -> str:
+    # Here and not above: matplotlib takes a second to import. Figure, not pyplot: no window, no global state.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    steps, losses = [point.step for point in points], [point.loss for point in points]
+    # hashsalt and no date make the file reproducible; fonttype "none" keeps the text as text.
+    with matplotlib.rc_context({"svg.hashsalt": "callwright", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        left = figure.add_subplot()
+        left.plot(steps, losses, color="tab:blue", alpha=0.3, linewidth=1, label="loss", gid="loss")
+        left.plot(steps, smooth(losses), color="tab:blue", linewidth=2, label="loss, smoothed", gid="smoothed")
+        left.set_xlabel("step")
+        left.set_ylabel("loss")
+        left.grid(alpha=0.3)
+        handles, labels = left.get_legend_handles_labels()
+        if any(point.lr is not None for point in points):
+            right = left.twinx()
+            rates = [math.nan if point.lr is None else point.lr for point in points]
+            right.plot(steps, rates, color="tab:orange", linewidth=1, label="learning rate", gid="lr")
+            right.set_ylabel("learning rate")
+            right.set_ylim(bottom=0)
+            handles, labels = [*handles, *right.get_lines()], [*labels, "learning rate"]
+        left.legend(handles, labels, loc="upper right")
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

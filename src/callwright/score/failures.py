@@ -1,0 +1,121 @@
+"""A report and its failures -> `report.json` and `failures.jsonl` on disk, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from callwright.errors import RunError
+from callwright.types import JsonObject, Report, Verdict
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One row that was not exact, as `failures.jsonl` holds it: the field names are the JSON keys.
+
+    request: the last user message. Calls are `{"name", "arguments"}`; broken ones `{"text", "reason"}`.
+    """
+
+    id: str
+    where: str
+    request: str
+    why: str
+    expected_calls: list[JsonObject]
+    expected_text: str
+    got_calls: list[JsonObject]
+    got_text: str
+    broken_calls: list[JsonObject]
+    ending: str
+    raw_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPaths:
+    """Where `write_report` put its two files."""
+
+    report: Path
+    failures: Path
+
+
+def write_report(folder: Path, report: Report, failures: Sequence[Failure]) -> ReportPaths:
+    """Write `report.json` and `failures.jsonl` into `folder`, each whole or not at all.
+
+    `report.json` has the stable keys:
+
+    - "format": 1; "run": the run's name
+    - "aggregates": as `callwright.score.run.aggregate` gives them
+    - "verdicts": row id -> list of `{"metric", "value", "why"}`, "value" null where the metric does not apply
+
+    `failures.jsonl` has one `Failure` a line, and is empty where there are none.
+    Raises RunError when the folder cannot be written.
+    """
+    paths = ReportPaths(folder / "report.json", folder / "failures.jsonl")
+    document = {
+        "format": FORMAT,
+        "run": report.run,
+        "aggregates": report.aggregates,
+        "verdicts": {row: [asdict(verdict) for verdict in verdicts] for row, verdicts in report.verdicts.items()},
+    }
+    lines = (json.dumps(_plain(asdict(failure)), ensure_ascii=False) + "\n" for failure in failures)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(paths.failures, "".join(lines))
+        write_atomically(paths.report, json.dumps(_plain(document), ensure_ascii=False, indent=1) + "\n")
+    except OSError as error:
+        raise RunError(
+            f"{folder}: cannot write the report ({error.strerror}); choose a folder you may write"
+        ) from error
+    return paths
+
+
+def read_report(path: Path) -> Report:
+    """`report.json` -> the Report that was written. Raises RunError when it is absent or not such a file."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        verdicts = {
+            row: tuple(Verdict(item["metric"], item["value"], item["why"]) for item in items)
+            for row, items in document["verdicts"].items()
+        }
+        found = document["format"]
+        report = Report(document["run"], verdicts, document["aggregates"])
+    except OSError as error:
+        raise RunError(f"{path}: cannot read the report ({error.strerror}); score the run again") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path}: not a report ({error}); score the run again") from error
+    if found != FORMAT:
+        raise RunError(f"{path}: report format {found!r}, this version reads {FORMAT}; score the run again")
+    return report
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader, or a crash, sees the old file or the new one, never a part.
+
+    Half a surrogate pair, which a model can write, becomes its escape: in a JSON string that is the same value.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """NaN and the infinities as strings: a model can write them, strict readers of JSON cannot read them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,98 @@
+"""Aggregates and failures -> rich tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from callwright.score.abstain import ABSTAINED, CALLED
+from callwright.score.failures import Failure
+from callwright.score.run import ARGUMENTS, EXACT, NAMES, PARSE_FAILURE, SCHEMA
+from callwright.score.strict import STRICT_JSON
+from callwright.types import JsonObject
+
+LABELS = {
+    EXACT: "exact match",
+    NAMES: "names",
+    ARGUMENTS: "arguments",
+    STRICT_JSON: "strict JSON",
+    SCHEMA: "schema valid",
+    CALLED: "calls when due",
+    ABSTAINED: "abstains when due",
+    PARSE_FAILURE: "parse failures",
+}
+"""Metric -> its row in the table, in order."""
+
+NO_VALUE = "–"
+
+Aggregates = Mapping[str, JsonObject]
+
+
+def comparison_table(runs: Mapping[str, Aggregates]) -> Table:
+    """Run name -> aggregates, as one column a run: "61.3% [55.0, 67.2]" is the value and its 95% interval.
+
+    The rows of the categories stand below "exact match", of which they are parts.
+    """
+    table = Table(caption="value [95% interval]")
+    table.add_column("metric", no_wrap=True)
+    for name in runs:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for metric, label in LABELS.items():
+        table.add_row(label, *(_cell(aggregates.get(metric)) for aggregates in runs.values()))
+        if metric == EXACT:
+            _add_categories(table, list(runs.values()))
+    table.add_row("n", *(Text(str(aggregates[EXACT]["n"])) for aggregates in runs.values()))
+    return table
+
+
+def tool_table(runs: Mapping[str, Aggregates]) -> Table:
+    """Run name -> aggregates, as one row a tool: n gold calls, and a run's exact ones and spurious ones."""
+    table = Table(caption="gold calls made exactly [95% interval] + calls nobody asked for")
+    table.add_column("tool", no_wrap=True)
+    table.add_column("n", justify="right")
+    for name in runs:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    breakdowns = [aggregates.get("by_tool", {}) for aggregates in runs.values()]
+    for tool in sorted({tool for breakdown in breakdowns for tool in breakdown}):
+        found = [breakdown.get(tool) for breakdown in breakdowns]
+        n = max(share["n"] for share in found if share)
+        table.add_row(Text(tool), str(n), *(_tool_cell(share) for share in found))
+    return table
+
+
+def failures_table(failures: Sequence[Failure], limit: int = 20) -> Table:
+    """The first `limit` failures: which row, what was asked, and the first thing that went wrong."""
+    rest = len(failures) - limit
+    table = Table(caption=f"{rest} more in failures.jsonl" if rest > 0 else None)
+    table.add_column("row", overflow="fold")
+    table.add_column("request", max_width=48)
+    table.add_column("why", overflow="fold")
+    for failure in failures[:limit]:
+        table.add_row(*(_text(part) for part in (failure.where or failure.id, failure.request, failure.why)))
+    return table
+
+
+def _add_categories(table: Table, runs: Sequence[Aggregates]) -> None:
+    breakdowns = [aggregates.get("by_category", {}) for aggregates in runs]
+    for category in sorted({category for breakdown in breakdowns for category in breakdown}):
+        found = [breakdown.get(category) for breakdown in breakdowns]
+        n = max(share["n"] for share in found if share)
+        table.add_row(Text(f"  {category} (n={n})"), *(_cell(share) for share in found))
+
+
+def _cell(share: JsonObject | None) -> Text:
+    if not share or share["value"] is None:
+        return Text(NO_VALUE)
+    return Text(f"{share['value']:.1%} [{100 * share['low']:.1f}, {100 * share['high']:.1f}]")
+
+
+def _tool_cell(share: JsonObject | None) -> Text:
+    cell = _cell(share)
+    return cell.append(f" + {share['spurious']}") if share and share["spurious"] else cell
+
+
+def _text(words: str) -> Text:
+    # Text, not str: brackets in a model's words are no markup, and half a surrogate pair cannot be printed.
+    return Text(words.encode("utf-8", "backslashreplace").decode("utf-8"))
