@@ -29,11 +29,11 @@ class Tools(_Part):
 
 
 class Data(_Part):
-    """Rows to train on. `rows` takes the first N; bad rows stop the run unless `skip_bad`."""
+    """Rows to train on; `rows` takes the first N. `bad_rows` says what an unreadable row, or a lint error, does."""
 
     train: str | None = None
     rows: int | None = Field(default=None, ge=1)
-    skip_bad: bool = False
+    bad_rows: Literal["stop", "drop"] = "stop"
 
 
 class Synth(_Part):
@@ -74,7 +74,7 @@ class Train(_Part):
 
 
 class Eval(_Part):
-    """Held-out rows, drawn with `seed` where `rows` is less than the file holds; `base` also scores the untuned model."""
+    """Held-out rows, drawn with `seed` where the file holds more than `rows`; `base` scores the untuned model too."""
 
     data: str
     rows: int | None = Field(default=None, ge=1)

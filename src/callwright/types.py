@@ -57,13 +57,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One training or test row. `source` names the data set; `where` is "file:line" (or "file:row N")."""
+    """One training or test row. `source` names the data set; `where` is "file:line" (or "file:row N").
+
+    `notes` says what the reader repaired on the way, for the linter to report.
+    """
 
     id: str
     tools: tuple[Tool, ...]
     messages: tuple[Message, ...]
     source: str = ""
     where: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import ARCHITECTURES, VOCABULARY, tiny
 
 from callwright.generate.local import LocalEngine, PrefixCache
 from callwright.generate.reply import Options, Prompt
 from callwright.types import Ending
+from tiny import ARCHITECTURES, VOCABULARY, tiny
 
 
 @dataclass

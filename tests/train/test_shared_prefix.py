@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from tiny import ARCHITECTURES, VOCABULARY, tiny
 
 from callwright.models import attention
 from callwright.train.batch import MicroBatch, Plan, flatten, micro_batches, prefix_keys
 from callwright.train.objectives import sft
 from callwright.types import Rendered
+from tiny import ARCHITECTURES, VOCABULARY, tiny
 
 attention.install()
 

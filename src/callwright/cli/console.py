@@ -50,9 +50,8 @@ class Terminal:
     def training(self, progress: Step) -> None:
         rate = progress.tokens / progress.seconds
         left = time.strftime("%H:%M:%S", time.gmtime(progress.seconds_left))
-        text = (
-            f"loss {progress.loss:.4f}  {rate:,.0f} tokens/s  {progress.rows / progress.seconds:.1f} rows/s  {left} left"
-        )
+        rows = progress.rows / progress.seconds
+        text = f"loss {progress.loss:.4f}  {rate:,.0f} tokens/s  {rows:.1f} rows/s  {left} left"
         self._show("step", progress.step, progress.steps, text)
 
     def scoring(self, name: str, done: int, total: int) -> None:
@@ -72,7 +71,11 @@ class Terminal:
                 err.print(f"  {unit} {done}/{total}  {text}")
             return
         if self._bar is None:
-            columns: list[Any] = [TextColumn("  {task.completed}/{task.total}"), BarColumn(), TextColumn("{task.fields[text]}")]
+            columns: list[Any] = [
+                TextColumn("  {task.completed}/{task.total}"),
+                BarColumn(),
+                TextColumn("{task.fields[text]}"),
+            ]
             self._bar = Progress(*columns, console=err)
             self._bar.start()
             self._task = self._bar.add_task("", total=total, text="")

@@ -9,7 +9,9 @@ import typer
 EXAMPLE = "Example: callwright run examples/home/recipe.yaml train.steps=50 output=runs/short"
 
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe file (YAML).", metavar="RECIPE")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="key=value pairs that change the recipe.", metavar="KEY=VALUE")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="key=value pairs that change the recipe.", metavar="KEY=VALUE")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -8,7 +8,9 @@ import typer
 
 from callwright.cli.run import AsJson
 
-app = typer.Typer(no_args_is_help=True, help="Tools: read them from Python or JSON, and look at them.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="Tools: read them from Python or JSON, and look at them.", rich_markup_mode=None
+)
 
 
 @app.command("show", epilog="Example: callwright tools show examples/home/tools.py")
@@ -44,5 +46,9 @@ def show(
         print_json({"tools": rows, "prompt_tokens": total})
         return
     for tool, cost in zip(tools, costs, strict=True):
-        out.print(f"[bold]{escape(signature_of(tool))}[/bold]  [dim]{cost} tokens[/dim]\n    {escape(tool.description)}")
-    out.print(f"\n{len(tools)} tools; a prompt with them is {total} tokens ({alone} with the first alone), {written.name}")
+        out.print(
+            f"[bold]{escape(signature_of(tool))}[/bold]  [dim]{cost} tokens[/dim]\n    {escape(tool.description)}"
+        )
+    out.print(
+        f"\n{len(tools)} tools; a prompt with them is {total} tokens ({alone} with the first alone), {written.name}"
+    )

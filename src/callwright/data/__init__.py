@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -92,9 +93,12 @@ def _read(path: str | os.PathLike[str], format: str | None, fields: Fields) -> I
         if row.value.get("id") in (None, ""):
             row.value["id"] = f"{stem}-{row.number}"
         try:
-            yield reader.from_row(row.value, row.where, fields)
+            conversation = reader.from_row(row.value, row.where, fields)
         except DataError as error:
             yield BadRow(row.where, error.what, row.text)
+            continue
+        notes = fields.notes(conversation.tools)
+        yield dataclasses.replace(conversation, notes=notes) if notes else conversation
 
 
 def _detect(head: list[RawRow | BadRow], name: str) -> Format:

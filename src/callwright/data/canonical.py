@@ -19,6 +19,7 @@ from callwright.types import Conversation, JsonObject, Message, ToolCall
 KEYS = ("messages", "tools")
 
 Add = Callable[[Conversation], None]
+RowOf = Callable[[Conversation], JsonObject]
 
 
 def matches(row: JsonObject) -> bool:
@@ -70,14 +71,18 @@ def _call_row(call: ToolCall) -> JsonObject:
     return {**own, "name": call.name, "arguments": call.arguments}
 
 
-def write(path: str | os.PathLike[str], conversations: Iterable[Conversation]) -> int:
-    """Write a file of the kind that its name says, and give the number of rows.
+def write(
+    path: str | os.PathLike[str],
+    conversations: Iterable[Conversation],
+    row_of: RowOf | None = None,
+) -> int:
+    """Write a file of the kind that its name says, and give the number of rows. `row_of` writes another row format.
 
     The file appears whole or not at all, and replaces an older one. Raises DataError for an unknown ending, a place
     that cannot be written, and values that JSON cannot hold.
     """
     count = 0
-    with writer(path) as add:
+    with writer(path, row_of) as add:
         for conversation in conversations:
             add(conversation)
             count += 1
@@ -85,17 +90,19 @@ def write(path: str | os.PathLike[str], conversations: Iterable[Conversation]) -
 
 
 @contextmanager
-def writer(path: str | os.PathLike[str]) -> Iterator[Add]:
+def writer(path: str | os.PathLike[str], row_of: RowOf | None = None) -> Iterator[Add]:
     """A function that adds one conversation to a file; the file is in place when the block ends without an error."""
     target = Path(path)
     opened = next((sink for ending, sink in _SINKS.items() if target.name.lower().endswith(ending)), None)
     if opened is None:
         raise DataError(str(path), f"the name must end in one of {', '.join(_SINKS)}")
+    if row_of is not None and target.name.lower().endswith(".parquet"):
+        raise DataError(str(path), "Parquet holds canonical rows only; write this format as .jsonl")
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as file:
-            with opened(file) as add:
+            with opened(file, row_of or to_row) as add:
                 yield add
             file.flush()
             os.fsync(file.fileno())
@@ -117,16 +124,16 @@ def _encoded(value: Any, conversation: Conversation) -> bytes:
 
 
 @contextmanager
-def _lines(file: IO[bytes]) -> Iterator[Add]:
-    yield lambda conversation: _put(file, _encoded(to_row(conversation), conversation), b"\n")
+def _lines(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
+    yield lambda conversation: _put(file, _encoded(row_of(conversation), conversation), b"\n")
 
 
 @contextmanager
-def _array(file: IO[bytes]) -> Iterator[Add]:
+def _array(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
     lead = iter([b"[\n"])
 
     def add(conversation: Conversation) -> None:
-        encoded = _encoded(to_row(conversation), conversation)
+        encoded = _encoded(row_of(conversation), conversation)
         _put(file, next(lead, b",\n"), encoded)
 
     yield add
@@ -144,19 +151,19 @@ def _put(file: IO[bytes], *pieces: bytes) -> None:
     file.write(b"".join(pieces))
 
 
-def _gzipped(inner: Callable[[IO[bytes]], AbstractContextManager[Add]]) -> Callable[[IO[bytes]], Any]:
+def _gzipped(inner: Callable[[IO[bytes], RowOf], AbstractContextManager[Add]]) -> Callable[[IO[bytes], RowOf], Any]:
     @contextmanager
-    def opened(file: IO[bytes]) -> Iterator[Add]:
+    def opened(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
         # no name and no time in the header: equal rows give equal files
         zipped = gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0)
-        with zipped, inner(cast(IO[bytes], zipped)) as add:
+        with zipped, inner(cast(IO[bytes], zipped), row_of) as add:
             yield add
 
     return opened
 
 
 @contextmanager
-def _parquet(file: IO[bytes]) -> Iterator[Add]:
+def _parquet(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
     import pyarrow
     import pyarrow.parquet
 
@@ -172,7 +179,7 @@ def _parquet(file: IO[bytes]) -> Iterator[Add]:
                 rows.clear()
 
         def add(conversation: Conversation) -> None:
-            row = to_row(conversation)
+            row = row_of(conversation)
             for name in ("messages", "tools"):
                 row[name] = _encoded(row[name], conversation).decode()
             if not row["id"].isprintable() or not row["source"].isprintable():
@@ -185,7 +192,7 @@ def _parquet(file: IO[bytes]) -> Iterator[Add]:
         flush()
 
 
-_SINKS: dict[str, Callable[[IO[bytes]], AbstractContextManager[Add]]] = {
+_SINKS: dict[str, Callable[[IO[bytes], RowOf], AbstractContextManager[Add]]] = {
     ".jsonl": _lines,
     ".jsonl.gz": _gzipped(_lines),
     ".json": _array,

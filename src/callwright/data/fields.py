@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from callwright.data.files import kind_of
 from callwright.errors import DataError, ToolError
+from callwright.schema import has_none_filler
 from callwright.tools.jsonfile import tool_from_json, tool_to_json
 from callwright.types import JsonObject, Tool, ToolCall
 
@@ -32,6 +33,8 @@ class Fields:
     """
 
     lenient: bool = False
+    filled: dict[int, Tool] = field(default_factory=dict)
+    """Tools whose schemas held None where nothing was meant, by id: the reader left those out, lint reports them."""
     _tools: OrderedDict[bytes, Tool] = field(default_factory=OrderedDict)
     _lists: OrderedDict[tuple[int, ...], tuple[Tool, ...]] = field(default_factory=OrderedDict)
 
@@ -68,7 +71,17 @@ class Fields:
             tool = tool_from_json(raw, f"tools[{i}]")
         except ToolError as error:
             raise DataError(where, str(error)) from None
+        if b"N" in key and has_none_filler(_parameters(raw)):
+            self.filled[id(tool)] = tool
         return _keep(self._tools, key, tool, _KEPT_TOOLS)
+
+    def notes(self, tools: Iterable[Tool]) -> tuple[str, ...]:
+        """What was repaired in these tools."""
+        if not self.filled:
+            return ()
+        return tuple(
+            f"the schema of tool '{tool.name}' is filled with None" for tool in tools if id(tool) in self.filled
+        )
 
     def call(self, raw: Any, what: str, where: str) -> ToolCall:
         """One call: {"name", "arguments"}, or OpenAI's {"id", "type", "function": {"name", "arguments"}}."""
@@ -104,6 +117,13 @@ class Fields:
                 raise DataError(where, f"{what}: {_TWICE}")
             value = _decoded(value, what, where, python=python)
         return value
+
+
+def _parameters(raw: JsonObject) -> object:
+    """The parameters of a raw tool, bare or wrapped."""
+    inner = raw.get("function")
+    body = inner if isinstance(inner, dict) else raw
+    return body.get("parameters", body.get("input_schema"))
 
 
 def text(raw: Any, what: str, where: str) -> str:

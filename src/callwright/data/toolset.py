@@ -34,7 +34,9 @@ def without_parameter_descriptions(tool: Tool) -> Tool:
     """The tool with the descriptions of its parameters left out, its own kept."""
     properties = tool.parameters.get("properties") or {}
     plain = {
-        name: {key: value for key, value in schema.items() if key != "description"} if isinstance(schema, dict) else schema
+        name: {key: value for key, value in schema.items() if key != "description"}
+        if isinstance(schema, dict)
+        else schema
         for name, schema in properties.items()
     }
     return replace(tool, parameters={**tool.parameters, "properties": plain})

@@ -30,7 +30,7 @@ class Tokenizer(Protocol):
 
 def encode_prompt(segments: Sequence[Segment], tokenizer: Tokenizer) -> list[int]:
     """Prompt segments -> ids, cut exactly where `render` cuts, so that a prompt is a prefix of its render in tokens."""
-    pieces = ["".join(segment.text for segment in piece) for piece in _pieces(segments)]
+    pieces = ["".join(segment.text for segment in piece) for piece in pieces_of(segments)]
     encodings = tokenizer.backend_tokenizer.encode_batch(pieces, add_special_tokens=False)
     return [token for encoding in encodings for token in encoding.ids]
 
@@ -46,7 +46,7 @@ def render_many(
     """Many conversations -> Rendered, tokenised `batch` rows at a time on all cores."""
     rows = iter(conversations)
     while chunk := list(islice(rows, batch)):
-        pieces = [_pieces(dialect.segments(conversation)) for conversation in chunk]
+        pieces = [pieces_of(dialect.segments(conversation)) for conversation in chunk]
         yield from tokenise(pieces, [conversation.id for conversation in chunk], tokenizer)
 
 
@@ -67,7 +67,7 @@ def tokenise(rows: Sequence[list[list[Segment]]], ids: Sequence[str], tokenizer:
         yield Rendered(token_ids, weights, prefix_len, row_id)
 
 
-def _pieces(segments: Sequence[Segment]) -> list[list[Segment]]:
+def pieces_of(segments: Sequence[Segment]) -> list[list[Segment]]:
     """Cuts where the assistant begins to write, because a served prompt ends there and is tokenised alone.
 
     Tokens would otherwise be merged across that place ("\\n\\n" + "<calls>" is split differently from "\\n\\n" alone)
@@ -82,9 +82,6 @@ def _pieces(segments: Sequence[Segment]) -> list[list[Segment]]:
             pieces.append([])
         pieces[-1].append(segment)
     return pieces
-
-
-pieces_of = _pieces
 
 
 def _prefix_len(piece: Sequence[Segment], encoding: Encoding) -> int:

@@ -1,15 +1,14 @@
 """A run's folder: one recipe in it, whole files only, and a record of the steps that are done.
 
-    recipe.json     the recipe, every default written out        data/        the rows that were trained on
-    lint.json       what was checked, and what was found         metrics.jsonl, loss.svg, checkpoints/
-    adapter/        the trained LoRA, as PEFT saves it           base/, tuned/   report.json and failures.jsonl
-    report.json     both scores side by side, and what was run   steps.json   which steps are done
+recipe.json     the recipe, every default written out        data/        the rows that were trained on
+lint.json       what was checked, and what was found         metrics.jsonl, loss.svg, checkpoints/
+adapter/        the trained LoRA, as PEFT saves it           base/, tuned/   report.json and failures.jsonl
+report.json     both scores side by side, and what was run   steps.json   which steps are done
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
     work.mkdir(parents=True)
     fill(work)
     shutil.rmtree(path, ignore_errors=True)
-    os.replace(work, path)
+    Path(work).replace(path)
 
 
 def _plain(value: object) -> object:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from callwright.data import conversations
 from callwright.data.toolset import most_frequent, with_tools, without_parameter_descriptions
 from callwright.errors import DataError
 from callwright.recipe import Eval, Recipe
-from callwright.synth import generate, load_phrasebook
 from callwright.tools import load_tools
 from callwright.types import BadRow, Conversation, Tool
 
@@ -31,7 +30,7 @@ def fixed_tools(recipe: Recipe) -> tuple[Tool, ...]:
     elif recipe.tools.most_frequent is not None:
         assert recipe.data.train is not None
         bad: list[BadRow] = []
-        rows = conversations(recipe.data.train, bad=bad if recipe.data.skip_bad else None)
+        rows = conversations(recipe.data.train, bad=bad if recipe.data.bad_rows == "drop" else None)
         tools = most_frequent(rows, recipe.tools.most_frequent)
     else:
         return ()
@@ -41,16 +40,18 @@ def fixed_tools(recipe: Recipe) -> tuple[Tool, ...]:
 
 
 def training_rows(recipe: Recipe) -> Rows:
-    """Reads `data.train` and makes `synth.rows`. Raises DataError at a bad row unless `data.skip_bad`."""
+    """Reads `data.train` and makes `synth.rows`. Raises DataError at a bad row unless `data.bad_rows` is 'drop'."""
     tools = fixed_tools(recipe)
     bad: list[BadRow] = []
     rows: list[Conversation] = []
     if recipe.data.train is not None:
         given = conversations(
-            recipe.data.train, limit=recipe.data.rows, bad=bad if recipe.data.skip_bad else None
+            recipe.data.train, limit=recipe.data.rows, bad=bad if recipe.data.bad_rows == "drop" else None
         )
         rows += with_tools(given, tools) if recipe.tools.most_frequent else _filled(given, tools)
     if recipe.synth is not None:
+        from callwright.synth import generate, load_phrasebook
+
         book = load_phrasebook(recipe.synth.phrases, tools) if recipe.synth.phrases else None
         rows += generate(tools, book, recipe.synth.rows, recipe.synth.seed)
     if not rows:
@@ -72,7 +73,7 @@ def held_out_rows(settings: Eval, tools: Sequence[Tool], *, only_tools: bool) ->
     return rows
 
 
-def _filled(rows: object, tools: Sequence[Tool]) -> list[Conversation]:
+def _filled(rows: Iterable[Conversation], tools: Sequence[Tool]) -> list[Conversation]:
     """Rows that declare no tools get the fixed set; rows with tools of their own keep them."""
     fixed = tuple(tools)
-    return [replace(row, tools=fixed) if fixed and not row.tools else row for row in rows]  # type: ignore[attr-defined]
+    return [replace(row, tools=fixed) if fixed and not row.tools else row for row in rows]

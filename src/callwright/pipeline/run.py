@@ -14,7 +14,7 @@ from callwright import __version__
 from callwright.data import canonical, conversations, write
 from callwright.errors import DataError
 from callwright.models.load import load_adapter, load_model
-from callwright.pipeline.check import lint_rows
+from callwright.pipeline.check import Checker, lint_rows
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
 from callwright.pipeline.rows import held_out_rows, training_rows
@@ -80,16 +80,15 @@ def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wa
     watch.step("rows", skipped)
     if not skipped:
         _make_rows(recipe, folder, watch)
-    rows = list(conversations(folder.path / "data" / "train.jsonl"))
+    checked = folder.path / "data" / "checked.jsonl"
     skipped = folder.done("lint")
     watch.step("lint", skipped)
     if not skipped:
-        lint_rows(rows, workshop.dialect, workshop.tokenizer, folder.path / "lint.json")
-        folder.mark("lint")
+        _lint(recipe, workshop, folder, watch)
     skipped = folder.done("train")
     watch.step("train", skipped)
     if not skipped:
-        prepared = prepare(rows, workshop, recipe.train.max_length)
+        prepared = prepare(list(conversations(checked)), workshop, recipe.train.max_length)
         settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
         machine = workshop.hardware
         chosen = {
@@ -114,6 +113,18 @@ def _make_rows(recipe: Recipe, folder: RunFolder, watch: Watcher) -> None:
         facts["bad rows"] = f"{len(made.bad)} left out; the first: {made.bad[0].where}: {made.bad[0].why}"
     watch.facts("rows", facts)
     folder.mark("rows")
+
+
+def _lint(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher) -> None:
+    rows = list(conversations(folder.path / "data" / "train.jsonl"))
+    checker = Checker(workshop.dialect, workshop.tokenizer, recipe.train.max_length)
+    kept = lint_rows(rows, checker, folder.path / "lint.json", drop=recipe.data.bad_rows == "drop")
+    if not kept:
+        raise DataError(str(folder.path / "lint.json"), "every row has an error; nothing is left to train on")
+    write(folder.path / "data" / "checked.jsonl", kept)
+    found = ", ".join(f"{count} {kind}" for kind, count in checker.report.counts.items())
+    watch.facts("lint", {"checked": f"{len(rows):,} rows, {len(kept):,} kept", "found": found or "nothing"})
+    folder.mark("lint")
 
 
 def run_tools(folder: Path) -> tuple[Tool, ...]:

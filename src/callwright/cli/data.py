@@ -1,0 +1,236 @@
+"""`callwright data ...`: look at rows, check them, convert, count and split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from callwright.cli.run import AsJson
+from callwright.types import BadRow, Conversation, Tool
+
+app = typer.Typer(
+    no_args_is_help=True, help="Data: look at rows, check them, convert, count, split.", rich_markup_mode=None
+)
+
+File = Annotated[str, typer.Argument(help="A .json, .jsonl or .parquet file, plain or gzipped, in any known format.")]
+Model = Annotated[str, typer.Option("--model", help="The model whose tokenizer counts.")]
+DialectOption = Annotated[str, typer.Option("--dialect", help="'auto', 'hermes', 'compact', 'xlam' or 'native'.")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Only the first N rows.")]
+FormatOption = Annotated[str | None, typer.Option("--format", help="The row format, where it is not known by itself.")]
+
+
+@app.command("show", epilog="Example: callwright data show train.jsonl --row 3 --dialect xlam")
+def show(
+    file: File,
+    row: Annotated[int, typer.Option("--row", help="Which row, from 1.")] = 1,
+    model: Model = "smollm2-135m",
+    dialect: DialectOption = "auto",
+    tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print one row as the model will see it, coloured by what is trained, with exact token counts."""
+    from callwright.cli.console import out, pairs, print_json
+    from callwright.cli.row import coloured, facts
+    from callwright.data import canonical
+    from callwright.dialects import dialect_for
+    from callwright.dialects.tokenise import render
+    from callwright.models.tokenizer import load_tokenizer
+
+    found = _nth(file, row, tools)
+    tokenizer = load_tokenizer(model)
+    written = dialect_for(dialect, tokenizer)
+    segments = written.segments(found)
+    rendered = render(found, written, tokenizer)
+    if as_json:
+        parts = [{"kind": s.kind.value, "weight": s.weight, "text": s.text} for s in segments]
+        tokens = {"token_ids": list(rendered.token_ids), "weights": list(rendered.weights)}
+        print_json({"row": canonical.to_row(found), "segments": parts, "prefix_len": rendered.prefix_len, **tokens})
+        return
+    out.print(coloured(segments), soft_wrap=True)
+    out.print(pairs(facts(found, written.name, segments, rendered)))
+
+
+@app.command("lint", epilog="Example: callwright data lint train.jsonl --fix clean.jsonl")
+def lint(  # noqa: PLR0913  # one argument an option
+    file: File,
+    model: Model = "smollm2-135m",
+    dialect: DialectOption = "auto",
+    max_length: Annotated[int | None, typer.Option("--max-length", help="Report rows of more tokens.")] = None,
+    fix: Annotated[
+        str | None, typer.Option("--fix", help="Write rows, with what is safe mended, to this file.")
+    ] = None,
+    limit: Limit = None,
+    data_format: FormatOption = None,
+    tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every row. Exits with 1 where an error is found (after --fix: is left), 0 otherwise.
+
+    --fix leaves rows out that still have errors, and says how many.
+    """
+    from callwright.cli.console import err, print_json
+    from callwright.cli.lint import print_report
+    from callwright.data import read
+    from callwright.dialects import dialect_for
+    from callwright.models.tokenizer import load_tokenizer
+    from callwright.pipeline.check import Checker, fix_rows
+
+    tokenizer = load_tokenizer(model)
+    longest = max_length or min(tokenizer.model_max_length, 1 << 20)
+    checker = Checker(dialect_for(dialect, tokenizer), tokenizer, longest)
+    rows = (_with_tools(row, tools) for row in read(file, format=data_format, limit=limit, lenient=fix is not None))
+    if fix:
+        _must_not_exist(fix)
+        kept, left_out = fix_rows(rows, checker, fix)
+        err.print(f"{kept} rows written to {fix}, {left_out} with errors left out")
+    else:
+        for _ in checker.check(rows):
+            pass
+    if as_json:
+        print_json(checker.report.to_json())
+    else:
+        print_report(checker.report)
+    raise typer.Exit(1 if checker.report.errors else 0)
+
+
+@app.command("convert", epilog="Example: callwright data convert xlam.json.gz train.jsonl --to openai")
+def convert(
+    file: File,
+    output: Annotated[str, typer.Argument(help="A .jsonl, .jsonl.gz, .json or .parquet file that does not exist yet.")],
+    to: Annotated[str, typer.Option("--to", help="'canonical', 'openai', 'xlam' or 'sharegpt'.")] = "canonical",
+    limit: Limit = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be converted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a file in another row format. What the format cannot hold is an error, never dropped."""
+    from callwright.cli.console import err, print_json
+    from callwright.data.convert import convert as write_as
+
+    _must_not_exist(output)
+    done = write_as(file, output, to, limit=limit, skip_bad=skip_bad)
+    if as_json:
+        print_json({"rows": done.rows, "skipped": [{"where": bad.where, "why": bad.why} for bad in done.skipped]})
+        return
+    for bad in done.skipped[:5]:
+        err.print(f"skipped {bad.where}: {bad.why}")
+    err.print(f"{done.rows} rows written to {output}, {len(done.skipped)} skipped")
+
+
+@app.command("stats", epilog="Example: callwright data stats train.jsonl --model smollm2-135m")
+def stats(
+    file: File,
+    model: Annotated[str | None, typer.Option("--model", help="Also count tokens with this model.")] = None,
+    dialect: DialectOption = "auto",
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count rows, turns, calls and tools; lengths as average and percentiles."""
+    import dataclasses
+
+    from callwright.cli.console import out, pairs, print_json
+    from callwright.data import conversations
+    from callwright.data.stats import stats as count
+    from callwright.dialects import dialect_for
+    from callwright.dialects.tokenise import render
+    from callwright.models.tokenizer import load_tokenizer
+
+    measure = None
+    if model:
+        tokenizer = load_tokenizer(model)
+        written = dialect_for(dialect, tokenizer)
+
+        def measure(row: Conversation) -> int:
+            return len(render(row, written, tokenizer).token_ids)
+
+    bad: list[BadRow] = []
+    found = dataclasses.asdict(count(conversations(file, limit=limit, bad=bad), measure)) | {"bad_rows": len(bad)}
+    if as_json:
+        print_json(found)
+        return
+    out.print(pairs({name.replace("_", " "): _plain(value) for name, value in found.items()}))
+
+
+@app.command(
+    "split", epilog="Example: callwright data split all.jsonl --train train.jsonl --held-out dev.jsonl --share 0.1"
+)
+def split(  # noqa: PLR0913  # one argument an option
+    file: File,
+    train: Annotated[str, typer.Option("--train", help="Where the larger part goes.")],
+    held_out: Annotated[str, typer.Option("--held-out", help="Where the held-out part goes.")],
+    share: Annotated[float | None, typer.Option("--share", help="The held-out share, as 0.1.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", help="The number of held-out rows, instead of a share.")] = None,
+    by: Annotated[str, typer.Option("--by", help="'row', or 'tools': rows with equal tools stay on one side.")] = "row",
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another split.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Split a file in two, the same way every time."""
+    from callwright.cli.console import err, print_json
+    from callwright.data.split import Outputs
+    from callwright.data.split import split as divide
+    from callwright.errors import DataError
+
+    if (share is None) == (rows is None):
+        raise DataError(file, "give either --share or --rows")
+    if by not in ("row", "tools"):
+        raise DataError(file, f"--by '{by}': give 'row' or 'tools'")
+    size = rows if rows is not None else share
+    assert size is not None
+    counts = divide(file, Outputs(Path(train), Path(held_out)), size, seed=seed, by="tools" if by == "tools" else "row")
+    if as_json:
+        print_json({"train": counts.train, "held_out": counts.held_out})
+    else:
+        err.print(f"{counts.train} rows in {train}, {counts.held_out} in {held_out}")
+
+
+def _nth(file: str, number: int, tools: str | None) -> Conversation:
+    from itertools import islice
+
+    from callwright.data import read
+    from callwright.errors import DataError
+
+    found = next(islice(read(file), number - 1, None), None) if number > 0 else None
+    if found is None:
+        raise DataError(file, f"has no row {number}")
+    if isinstance(found, BadRow):
+        raise DataError(found.where, found.why)
+    given = _with_tools(found, tools)
+    assert isinstance(given, Conversation)
+    return given
+
+
+def _with_tools(row: Conversation | BadRow, source: str | None) -> Conversation | BadRow:
+    """The row, with the tools of `source` where it declares none."""
+    if source is None or not isinstance(row, Conversation) or row.tools:
+        return row
+    return replace(row, tools=_tools_of(source))
+
+
+_read_tools: dict[str, tuple[Tool, ...]] = {}
+
+
+def _tools_of(source: str) -> tuple[Tool, ...]:
+    from callwright.tools import load_tools
+
+    if source not in _read_tools:
+        _read_tools[source] = load_tools(source)
+    return _read_tools[source]
+
+
+def _must_not_exist(path: str) -> None:
+    from callwright.errors import DataError
+
+    if Path(path).exists():
+        raise DataError(path, "exists already; give another file")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(
+            " ".join(map(str, item)) if isinstance(item, list | tuple) else str(item) for item in value[:12]
+        )
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

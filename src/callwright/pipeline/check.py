@@ -1,0 +1,113 @@
+"""Rows + a dialect -> a LintReport: the checks of the data and of its rendering together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from callwright.data import canonical
+from callwright.data.lint import KINDS, Linter, LintReport, Problem, bad_row, fix
+from callwright.dialects.base import Dialect
+from callwright.dialects.check import check_length, check_render, check_tokens
+from callwright.dialects.tokenise import pieces_of, tokenise
+from callwright.errors import DataError
+from callwright.pipeline.folder import write_json
+from callwright.types import BadRow, Conversation, Rendered, Segment
+
+# The tokens of one row in so many are decoded and compared; the segments of every row are.
+_DECODE_EVERY = 50
+
+
+@dataclass
+class Checker:
+    """Everything that is checked of a row, and the tokens that the checks leave for training."""
+
+    dialect: Dialect
+    tokenizer: Any
+    max_length: int | None = None
+    report: LintReport = field(default_factory=LintReport)
+    _linter: Linter = field(default_factory=Linter)
+
+    def check(
+        self, rows: Iterable[Conversation | BadRow], batch: int = 512
+    ) -> Iterator[tuple[Conversation | BadRow, list[Problem], Rendered | None]]:
+        """Rows, in order, with what was found in them and their rendering (None where there is none)."""
+        source = iter(rows)
+        while chunk := list(islice(source, batch)):
+            yield from self._check(chunk)
+
+    def _check(
+        self, chunk: list[Conversation | BadRow]
+    ) -> Iterator[tuple[Conversation | BadRow, list[Problem], Rendered | None]]:
+        problems: list[list[Problem]] = []
+        segments: list[list[Segment]] = []
+        for row in chunk:
+            found: list[Problem] = []
+            written: list[Segment] = []
+            if isinstance(row, BadRow):
+                found.append(bad_row(row))
+            else:
+                found += self._linter.check(row)
+                try:
+                    written = list(self.dialect.segments(row))
+                    found += check_render(row, self.dialect, written)
+                except DataError as error:
+                    found.append(Problem("lost in rendering", row.where, row.id, error.what))
+            problems.append(found)
+            segments.append(written)
+        renderable = [i for i, written in enumerate(segments) if written]
+        pieces = [pieces_of(segments[i]) for i in renderable]
+        ids = [
+            row.id for row, written in zip(chunk, segments, strict=True) if written and isinstance(row, Conversation)
+        ]
+        rendered = dict(zip(renderable, tokenise(pieces, ids, self.tokenizer), strict=True))
+        for i, row in enumerate(chunk):
+            made = rendered.get(i)
+            if made is not None and isinstance(row, Conversation):
+                problems[i] += check_length(row, made, self.max_length) if self.max_length else []
+                if self.report.rows % _DECODE_EVERY == 0:
+                    problems[i] += check_tokens(row, segments[i], made, self.tokenizer.decode)
+            self.report.add(problems[i])
+            yield row, problems[i], made
+
+
+def fix_rows(rows: Iterable[Conversation | BadRow], checker: Checker, output: str) -> tuple[int, int]:
+    """Mends what is safe, checks what is left, and writes the rows without errors: (written, left out).
+
+    Afterwards the checker's report is of the mended rows.
+    """
+    mended = (fix(row) if isinstance(row, Conversation) else row for row in rows)
+    written = left_out = 0
+    with canonical.writer(output) as add:
+        for row, problems, _ in checker.check(mended):
+            if isinstance(row, BadRow) or any(KINDS[problem.kind].severity == "error" for problem in problems):
+                left_out += 1
+            else:
+                add(row)
+                written += 1
+    return written, left_out
+
+
+def lint_rows(rows: Iterable[Conversation], checker: Checker, output: Path, *, drop: bool) -> list[Conversation]:
+    """Checks rows and writes the report; the rows without errors.
+
+    Raises DataError where there are errors, which would be trained, unless `drop` leaves those rows out.
+    """
+    kept = []
+    for row, problems, _ in checker.check(rows):
+        if isinstance(row, Conversation) and not any(KINDS[problem.kind].severity == "error" for problem in problems):
+            kept.append(row)
+    report = checker.report
+    write_json(output, report.to_json())
+    if report.errors and not drop:
+        kind = next(kind for kind in report.first if KINDS[kind].severity == "error")
+        first = report.first[kind][0]
+        raise DataError(
+            first.where or first.row_id,
+            f"{first.why} ({report.errors} errors in {report.bad_rows} rows, listed in {output}); "
+            "mend the file with 'callwright data lint --fix', or set 'data.bad_rows: drop'",
+        )
+    return kept
