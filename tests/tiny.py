@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,3 +55,22 @@ def tiny(architecture: str, seed: int = 0, **changes: Any) -> Any:
         sizes["num_hidden_layers"] = len(sizes["layer_types"])
     torch.manual_seed(seed)
     return model_class(config_class(**sizes)).float()
+
+
+def tiny_folder(folder: Path, **tokenizer_settings: Any) -> str:
+    """A complete model folder: random weights, and a byte-level BPE whose only merges are none."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    specials = ["<pad>", "<|im_start|>", "<|im_end|>"]
+    vocabulary = {token: number for number, token in enumerate([*specials, *alphabet])}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens(specials)
+    settings = {"eos_token": "<|im_end|>", "pad_token": "<pad>", "model_max_length": 2048} | tokenizer_settings
+    PreTrainedTokenizerFast(tokenizer_object=backend, **settings).save_pretrained(str(folder))
+    model = tiny("llama", vocab_size=len(vocabulary), num_hidden_layers=2, max_position_embeddings=2048, pad_token_id=0)
+    model.save_pretrained(str(folder))
+    return str(folder)

@@ -44,6 +44,9 @@ def check_tokens(row: Conversation, segments: Sequence[Segment], rendered: Rende
     got = decode(ids)
     if got == wanted:
         return []
+    if decode(list(rendered.token_ids)) != "".join(segment.text for segment in segments):
+        why = f"the tokenizer has no tokens for some character of this row: {got[:60]!r} is left of {wanted[:60]!r}"
+        return [Problem("lost in rendering", row.where, row.id, why)]
     why = f"loss is on {got[:80]!r}, which is not the assistant's {wanted[:80]!r}"
     return [Problem("wrong mask", row.where, row.id, why)]
 

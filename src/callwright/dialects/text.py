@@ -59,23 +59,26 @@ def read_python_call(text: str, offset: int = 0) -> ToolCall | BrokenCall:
         return call
 
 
-def inside_string(text: str) -> bool:
+def inside_string(text: str, quotes: str = '"') -> bool:
     """Whether JSON `text` ends inside a string, where a delimiter would be part of a value.
+
+    >>> inside_string('{"a": "</tool_call>'), inside_string("{'a': '", "'" + '"')
+    (True, True)
 
     A raw line break ends the string: JSON forbids one inside, so a forgotten quote cannot swallow what follows.
     """
-    inside = False
+    opened = ""
     skip = False
     for char in text:
         if skip:
             skip = False
-        elif inside and char == "\\":
+        elif opened and char == "\\":
             skip = True
-        elif char == '"':
-            inside = not inside
-        elif char == "\n":
-            inside = False
-    return inside
+        elif char == opened or char == "\n":
+            opened = ""
+        elif not opened and char in quotes:
+            opened = char
+    return bool(opened)
 
 
 def _refuse_constant(name: str) -> Any:
@@ -84,12 +87,16 @@ def _refuse_constant(name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Delimiters:
-    """How calls stand in text: `lead` (swallowed with the opening), `opening`, `closing`, and a reader of the body."""
+    """How calls stand in text: `lead` (swallowed with the opening), `opening`, `closing`, and a reader of the body.
+
+    `quotes` are the characters that open a string in the body; a closing inside a string is part of it.
+    """
 
     opening: str
     closing: str
     read: Callable[[str, int], Body]
     lead: str = ""
+    quotes: str = '"'
 
 
 @dataclass(slots=True)
@@ -152,7 +159,7 @@ class DelimitedStream:
         """The body up to the first closing that is not inside a JSON string, or None while there is none."""
         closing = self.marks.closing
         while (at := self._buffer.find(closing, self._checked)) >= 0:
-            if inside_string(self._buffer[:at]):
+            if inside_string(self._buffer[:at], self.marks.quotes):
                 self._checked = at + len(closing)
                 continue
             start = self._position

@@ -70,7 +70,7 @@ class XlamTags:
         return parse_with(self.stream(), text)
 
     def stream(self) -> StreamParser:
-        return DelimitedStream(Delimiters(_OPEN, _CLOSE, _read))
+        return DelimitedStream(Delimiters(_OPEN, _CLOSE, _read, quotes="'\""))
 
     def grammar(self, tools: Sequence[Tool], choice: ToolChoice) -> str:
         return xlam_grammar(tools, choice)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from callwright.dialects.base import Dialect
+from callwright.errors import DataError
 from callwright.generate.local import LocalEngine
 from callwright.generate.reply import Options, reply
 from callwright.recipe import Eval
@@ -32,8 +33,6 @@ def evaluate(
     """Asks the model for the last turn of every row and scores it. `watch` is told how many are done."""
     for row in rows:
         if not row.messages or row.messages[-1].role != "assistant":
-            from callwright.errors import DataError
-
             raise DataError(row.where or row.id, "a row to score must end with the expected assistant turn")
     asked = [replace(row, messages=row.messages[:-1]) for row in rows]
     engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops, batch_size=settings.batch_size)

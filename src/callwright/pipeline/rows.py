@@ -10,6 +10,7 @@ from callwright.data import conversations
 from callwright.data.toolset import most_frequent, with_tools, without_parameter_descriptions
 from callwright.errors import DataError
 from callwright.recipe import Eval, Recipe
+from callwright.synth import generate, load_phrasebook
 from callwright.tools import load_tools
 from callwright.types import BadRow, Conversation, Tool
 
@@ -50,8 +51,6 @@ def training_rows(recipe: Recipe) -> Rows:
         )
         rows += with_tools(given, tools) if recipe.tools.most_frequent else _filled(given, tools)
     if recipe.synth is not None:
-        from callwright.synth import generate, load_phrasebook
-
         book = load_phrasebook(recipe.synth.phrases, tools) if recipe.synth.phrases else None
         rows += generate(tools, book, recipe.synth.rows, recipe.synth.seed)
     if not rows:

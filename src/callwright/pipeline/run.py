@@ -77,18 +77,13 @@ def check_inputs(recipe: Recipe) -> None:
 def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher, *, resume: bool) -> None:
     """Rows, lint and training; each is skipped where it is done."""
     skipped = folder.done("rows")
-    watch.step("rows", skipped)
+    watch.step("rows and lint", skipped)
     if not skipped:
-        _make_rows(recipe, folder, watch)
-    checked = folder.path / "data" / "checked.jsonl"
-    skipped = folder.done("lint")
-    watch.step("lint", skipped)
-    if not skipped:
-        _lint(recipe, workshop, folder, watch)
+        _make_rows(recipe, workshop, folder, watch)
     skipped = folder.done("train")
     watch.step("train", skipped)
     if not skipped:
-        prepared = prepare(list(conversations(checked)), workshop, recipe.train.max_length)
+        prepared = prepare(list(conversations(folder.path / "data" / "train.jsonl")), workshop, recipe.train.max_length)
         settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
         machine = workshop.hardware
         chosen = {
@@ -102,29 +97,23 @@ def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wa
         folder.mark("train")
 
 
-def _make_rows(recipe: Recipe, folder: RunFolder, watch: Watcher) -> None:
+def _make_rows(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher) -> None:
+    """Rows are checked while they still know the user's own file and line, and written once they are clean."""
     made = training_rows(recipe)
-    write(folder.path / "data" / "train.jsonl", made.conversations)
+    checker = Checker(workshop.dialect, workshop.tokenizer, recipe.train.max_length)
+    kept = lint_rows(made.conversations, checker, folder.path / "lint.json", drop=recipe.data.bad_rows == "drop")
+    if not kept:
+        raise DataError(str(folder.path / "lint.json"), "every row has an error; nothing is left to train on")
+    write(folder.path / "data" / "train.jsonl", kept)
     write_json(folder.path / "data" / "tools.json", [tool_to_json(tool) for tool in made.tools])
-    facts = {"rows": f"{len(made.conversations):,}"}
+    found = ", ".join(f"{count} {kind}" for kind, count in checker.report.counts.items())
+    facts = {"rows": f"{len(made.conversations):,}, {len(kept):,} kept", "lint": found or "nothing found"}
     if made.tools:
         facts["tools"] = f"{len(made.tools)}: {', '.join(tool.name for tool in made.tools)}"
     if made.bad:
-        facts["bad rows"] = f"{len(made.bad)} left out; the first: {made.bad[0].where}: {made.bad[0].why}"
+        facts["unreadable"] = f"{len(made.bad)} left out; the first: {made.bad[0].where}: {made.bad[0].why}"
     watch.facts("rows", facts)
     folder.mark("rows")
-
-
-def _lint(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher) -> None:
-    rows = list(conversations(folder.path / "data" / "train.jsonl"))
-    checker = Checker(workshop.dialect, workshop.tokenizer, recipe.train.max_length)
-    kept = lint_rows(rows, checker, folder.path / "lint.json", drop=recipe.data.bad_rows == "drop")
-    if not kept:
-        raise DataError(str(folder.path / "lint.json"), "every row has an error; nothing is left to train on")
-    write(folder.path / "data" / "checked.jsonl", kept)
-    found = ", ".join(f"{count} {kind}" for kind, count in checker.report.counts.items())
-    watch.facts("lint", {"checked": f"{len(rows):,} rows, {len(kept):,} kept", "found": found or "nothing"})
-    folder.mark("lint")
 
 
 def run_tools(folder: Path) -> tuple[Tool, ...]:
