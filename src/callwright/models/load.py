@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ def add_lora(model: Any, settings: LoraSettings, seed: int) -> Any:
     )
     torch.manual_seed(seed)
     try:
-        wrapped = get_peft_model(model, config)
+        with quiet():
+            wrapped = get_peft_model(model, config)
     except ValueError as error:
         raise ModelError(f"LoRA: {error}; name modules of this model in 'lora.target_modules'") from error
     for parameter in wrapped.parameters():
@@ -95,14 +97,16 @@ def parameter_counts(model: nn.Module) -> tuple[int, int]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps transformers' progress bars and notices off the terminal."""
+    """Keeps transformers' progress bars, notices and warnings to its own developers off the terminal."""
     from transformers.utils import logging as transformers_logging
 
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)
     transformers_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         transformers_logging.set_verbosity(level)
         transformers_logging.enable_progress_bar()

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import nn
 
 from callwright.errors import RunError
@@ -105,6 +106,8 @@ def train(model: nn.Module, rows: Sequence[Rendered], settings: Settings, run: R
     attention.install()
     _use_tree_attention(model)
     mixed = {"bf16": "bf16", "fp16": "fp16"}.get(settings.precision, "no")
+    # accelerate holds one precision for the whole process; a second run, in a notebook or a test, has its own
+    AcceleratorState._reset_state()
     accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
     optimizer = _optimizer(model, settings)
     state = checkpoint.restore(last, model, optimizer) if last is not None else State(0, 0, 0.0)
@@ -112,6 +115,7 @@ def train(model: nn.Module, rows: Sequence[Rendered], settings: Settings, run: R
     prepared.train()
     machine = _Machine(accelerator, prepared, optimizer, run.objective)
     keys = prefix_keys(rows, settings.plan)
+    run.folder.mkdir(parents=True, exist_ok=True)
     log = run.folder / "metrics.jsonl"
     _cut_log(log, state.step)
     while state.step < settings.steps:

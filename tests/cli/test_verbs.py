@@ -1,0 +1,158 @@
+"""Every verb, as a user types it: help with an example, JSON for machines, and the whole walk on a tiny model."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from callwright import cli
+from callwright.cli.app import app
+
+TOOL = {
+    "name": "set_timer",
+    "description": "Start a timer.",
+    "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}, "required": ["minutes"]},
+}
+VERBS = [
+    ("run",),
+    ("train",),
+    ("eval",),
+    ("chat",),
+    ("doctor",),
+    ("tools", "show"),
+    *(("data", verb) for verb in ("show", "lint", "convert", "stats", "split")),
+]
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
+    """Runs the command line in this process, in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    rows = []
+    for n in range(12):
+        call = {"name": "set_timer", "arguments": {"minutes": n}}
+        messages = [
+            {"role": "user", "content": f"a timer for {n} minutes"},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+        ]
+        rows.append({"id": f"r{n}", "messages": messages, "tools": [TOOL]})
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "tools.json").write_text(json.dumps([TOOL]))
+
+    def call_(*words: str, stdin: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["callwright", *words])
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call_
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_help_has_an_example_and_json(verb: tuple[str, ...], run: Cli) -> None:
+    code, printed, _ = run(*verb, "--help")
+    assert code == 0
+    assert "Example: callwright " + " ".join(verb) in " ".join(printed.split())
+    assert "--json" in printed
+
+
+def test_the_verbs_above_are_all_there_are() -> None:
+    made: Any = typer.main.get_command(app)
+    found = {
+        (name, *inner)
+        for name, command in made.commands.items()
+        for inner in ([(sub,) for sub in command.commands] if hasattr(command, "commands") else [()])
+    }
+    assert found == set(VERBS)
+
+
+def result(run: Cli, *words: str, stdin: str = "") -> Any:
+    code, printed, errors = run(*words, "--json", stdin=stdin)
+    assert code == 0, errors
+    return json.loads(printed)
+
+
+def test_looking_at_data(run: Cli, tiny_model: str) -> None:
+    words = ("--model", tiny_model, "--dialect", "hermes")
+    shown = result(run, "data", "show", "rows.jsonl", "--row", "2", *words)
+    assert shown["row"]["id"] == "r1"
+    assert len(shown["token_ids"]) == len(shown["weights"]) > shown["prefix_len"] > 0
+    code, printed, _ = run("data", "show", "rows.jsonl", *words)
+    assert (code, "a timer for 0 minutes" in printed, f"{len(shown['token_ids']):,}" in printed) == (0, True, True)
+    stats = result(run, "data", "stats", "rows.jsonl", "--model", tiny_model, "--dialect", "hermes")
+    assert stats["rows"] == 12
+    assert result(run, "data", "lint", "rows.jsonl", *words)["errors"] == 0
+    assert run("data", "show", "rows.jsonl", "--row", "99")[0] == 2
+
+
+def test_converting_and_splitting(run: Cli, tmp_path: Path) -> None:
+    assert result(run, "data", "convert", "rows.jsonl", "x.json", "--to", "xlam") == {"rows": 12, "skipped": []}
+    split = ("data", "split", "x.json", "--train", "a.jsonl", "--held-out", "b.jsonl", "--rows", "3")
+    assert result(run, *split) == {"train": 9, "held_out": 3}
+    assert run("data", "convert", "rows.jsonl", "x.json")[0] == 2, "an existing file is not overwritten"
+
+
+def test_tools_and_doctor(run: Cli, tiny_model: str) -> None:
+    shown = result(run, "tools", "show", "tools.json", "--model", tiny_model)
+    assert [tool["name"] for tool in shown["tools"]] == ["set_timer"]
+    assert 0 < shown["tools"][0]["tokens"] < shown["prompt_tokens"]
+    found = result(run, "doctor", tiny_model)
+    assert found["findings"]["dialect"]["value"] == "hermes"
+    assert set(found["hardware"]) == {"device", "precision", "attention", "threads"}
+    code, printed, _ = run("doctor", tiny_model)
+    assert (code, "<|im_end|>" in printed) == (0, True)
+
+
+def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: str) -> None:
+    recipe = {
+        "output": "out",
+        "model": tiny_model,
+        "dialect": "hermes",
+        "data": {"train": "rows.jsonl"},
+        "train": {"steps": 2, "batch_size": 4, "precision": "float32"},
+        "eval": {"data": "rows.jsonl", "rows": 4, "max_new_tokens": 8},
+    }
+    (tmp_path / "r.yaml").write_text(json.dumps(recipe))
+    code, printed, errors = run("run", "r.yaml")
+    assert code == 0, errors
+    assert "exact" in printed
+    assert "done before" not in errors
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"adapter", "base", "tuned", "report.json", "loss.svg", "metrics.jsonl", "lint.json", "data"} <= made
+    before = (tmp_path / "out" / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
+    code, again, errors = run("run", "r.yaml")
+    assert (code, again) == (0, printed)
+    assert errors.count("done before") == 4
+    assert (tmp_path / "out" / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns == before
+    summary = result(run, "run", "r.yaml", "eval.rows=3")
+    assert summary["scores"]["tuned"]["exact_match"]["n"] == 3
+
+    words = ("--adapter", "out/adapter", "--dialect", "hermes")
+    scored = result(run, "eval", tiny_model, "--data", "rows.jsonl", "--rows", "2", *words, "--output", "scored")
+    assert scored["exact_match"]["n"] == 2
+    assert (tmp_path / "scored" / "report.json").is_file()
+    chat = ("chat", tiny_model, "--tools", "tools.json", *words)
+    reply = result(run, *chat, stdin="hello\n")
+    assert set(reply) == {"text", "calls", "broken", "ending"}
+
+
+def test_adapters_load_in_plain_peft(run: Cli, tmp_path: Path, tiny_model: str) -> None:
+    from peft import AutoPeftModelForCausalLM
+
+    recipe = {"output": "out", "model": tiny_model, "dialect": "hermes", "data": {"train": "rows.jsonl"}}
+    (tmp_path / "r.yaml").write_text(json.dumps(recipe | {"train": {"steps": 1, "batch_size": 2}}))
+    assert result(run, "train", "r.yaml")["adapter"] == "out/adapter"
+    model = AutoPeftModelForCausalLM.from_pretrained("out/adapter")
+    assert model.peft_config["default"].r == 16
