@@ -101,7 +101,7 @@ def test_the_loss_falls_and_every_step_is_logged(tmp_path: Path) -> None:
 
 
 def test_how_a_step_is_cut_does_not_change_it(tmp_path: Path) -> None:
-    """Pitfall 6: the loss is a mean over the step's weight, never a mean of means."""
+    """Pitfall 14: the loss is a mean over the step's weight, never a mean of means."""
     runs = []
     for name, tokens in (("whole", 1000), ("cut", 40)):
         plan = replace(PLAN, max_tokens=tokens)

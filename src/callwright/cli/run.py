@@ -34,4 +34,6 @@ def run(recipe: RecipeArgument, overrides: Overrides = None, as_json: AsJson = F
         aggregates = {name: made.aggregates for name, made in outcome.reports.items()}
         out.print(tool_table(aggregates))
         out.print(comparison_table(aggregates))
+    if "tuned" in outcome.reports:
+        err.print(f"misses:  {outcome.folder / 'tuned' / 'failures.jsonl'}")
     err.print(f"adapter: {outcome.adapter}\nreport:  {outcome.folder / 'report.json'}")

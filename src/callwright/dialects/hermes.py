@@ -97,7 +97,7 @@ class Hermes:
     """ChatML turns; calls as `<tool_call>` JSON, results as `<tool_response>` in a user turn.
 
     `compact` declares tools by signatures instead of JSON Schemas: for models that were never shown either form,
-    a prompt of a third the length. Everything else is the same.
+    a prompt of half the length. Everything else is the same.
     """
 
     default_system: str = "You are a helpful assistant."

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from callwright.data import canonical
+from callwright.data.fit import shorten
 from callwright.data.lint import KINDS, Linter, LintReport, Problem, bad_row, fix
 from callwright.dialects.base import Dialect
 from callwright.dialects.check import check_length, check_render, check_tokens
-from callwright.dialects.tokenise import pieces_of, tokenise
+from callwright.dialects.tokenise import pieces_of, render, tokenise
 from callwright.errors import DataError
 from callwright.pipeline.folder import write_json
 from callwright.types import BadRow, Conversation, Rendered, Segment
@@ -38,6 +39,10 @@ class Checker:
         source = iter(rows)
         while chunk := list(islice(source, batch)):
             yield from self._check(chunk)
+
+    def length(self, row: Conversation) -> int:
+        """Tokens of a row, rendered."""
+        return len(render(row, self.dialect, self.tokenizer).token_ids)
 
     def _check(
         self, chunk: list[Conversation | BadRow]
@@ -92,14 +97,17 @@ def fix_rows(rows: Iterable[Conversation | BadRow], checker: Checker, output: st
 
 
 def lint_rows(rows: Iterable[Conversation], checker: Checker, output: Path, *, drop: bool) -> list[Conversation]:
-    """Checks rows and writes the report; the rows without errors.
+    """Checks rows and writes the report; the rows without errors, shortened where they are too long and can be.
 
     Raises DataError where there are errors, which would be trained, unless `drop` leaves those rows out.
     """
     kept = []
     for row, problems, _ in checker.check(rows):
-        if isinstance(row, Conversation) and not any(KINDS[problem.kind].severity == "error" for problem in problems):
-            kept.append(row)
+        if not isinstance(row, Conversation) or any(KINDS[problem.kind].severity == "error" for problem in problems):
+            continue
+        if checker.max_length and any(problem.kind == "too long" for problem in problems):
+            row = shorten(row, checker.length, checker.max_length) or row
+        kept.append(row)
     report = checker.report
     write_json(output, report.to_json())
     if report.errors and not drop:
