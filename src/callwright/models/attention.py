@@ -36,7 +36,7 @@ class Group:
 class Block:
     """Queries [low, high) of the flat sequence; their keys are `context` followed by `own`, both flat spans.
 
-    hidden: [n, own] bool, True where a query may not see a key of `own` (`context` is always in sight).
+    hidden: [n, w] bool, True where a query may not see one of the last w keys; all before these are in sight.
     """
 
     queries: tuple[int, int]
@@ -79,8 +79,8 @@ def _row_blocks(context: tuple[int, int], start: int, end: int) -> Iterator[Bloc
     """One causal row [start, end) behind a context, cut into blocks of queries."""
     for low in range(start, end, _QUERY_BLOCK):
         high = min(low + _QUERY_BLOCK, end)
-        hidden = torch.arange(start, high)[None, :] > torch.arange(low, high)[:, None]
-        yield Block((low, high), context, (start, high), hidden)
+        place = torch.arange(high - low)
+        yield Block((low, high), context, (start, high), place[None, :] > place[:, None])
 
 
 def _suffix_blocks(group: Group) -> Iterator[Block]:
@@ -123,14 +123,15 @@ def _probabilities(q: Tensor, keys: Tensor, block: Block, how: Scores, positions
         scores = torch.tanh(scores / how.softcap)
         slope = 1 - scores.square()
         scores = scores * how.softcap
-    n, past = block.hidden.shape[0], block.context[1] - block.context[0]
+    n, last = block.hidden.shape
     by_query = scores.view(q.shape[0], -1, n, scores.shape[-1])
     if how.window is None:
-        by_query[..., past:].masked_fill_(block.hidden, float("-inf"))
+        # an addition, and only where something is hidden: a masked fill of the whole took as long as the softmax
+        by_query[..., -last:] += torch.zeros_like(block.hidden, dtype=q.dtype).masked_fill_(block.hidden, float("-inf"))
     else:
         at = torch.cat([positions[slice(*block.context)], positions[slice(*block.own)]])
         far = positions[slice(*block.queries)][:, None] - at[None, :] >= how.window
-        far[:, past:] |= block.hidden
+        far[:, -last:] |= block.hidden
         by_query.masked_fill_(far, float("-inf"))
     return torch.softmax(scores, dim=-1), slope
 
@@ -154,11 +155,12 @@ class _TreeAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, layout: Layout, how: Scores) -> Tensor:
+        q = q * how.scale
         ctx.save_for_backward(q, k, v)
         ctx.layout, ctx.how = layout, how
         out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
         for block in layout.blocks:
-            queries = _folded(q, block, k.shape[0]) * how.scale
+            queries = _folded(q, block, k.shape[0])
             weights, _ = _probabilities(queries, _keys(k, block), block, how, layout.positions)
             low, high = block.queries
             out[:, low:high] = torch.bmm(weights, _keys(v, block)).view(q.shape[0], high - low, -1)
@@ -173,7 +175,7 @@ class _TreeAttention(torch.autograd.Function):
         d_k = torch.zeros(k.shape, dtype=torch.float32, device=k.device)
         d_v = torch.zeros(v.shape, dtype=torch.float32, device=v.device)
         for block in ctx.layout.blocks:
-            queries, keys, values = _folded(q, block, k.shape[0]) * how.scale, _keys(k, block), _keys(v, block)
+            queries, keys, values = _folded(q, block, k.shape[0]), _keys(k, block), _keys(v, block)
             weights, slope = _probabilities(queries, keys, block, how, ctx.layout.positions)
             d_out = _folded(grad, block, k.shape[0])
             _add(d_v, torch.bmm(weights.transpose(1, 2), d_out), block)
@@ -182,9 +184,9 @@ class _TreeAttention(torch.autograd.Function):
             if how.softcap is not None:
                 d_scores = d_scores * slope
             low, high = block.queries
-            d_q[:, low:high] = torch.bmm(d_scores, keys).view(q.shape[0], high - low, -1) * how.scale
+            d_q[:, low:high] = torch.bmm(d_scores, keys).view(q.shape[0], high - low, -1)
             _add(d_k, torch.bmm(d_scores.transpose(1, 2), queries), block)
-        return d_q, d_k.to(k.dtype), d_v.to(v.dtype), None, None
+        return d_q * how.scale, d_k.to(k.dtype), d_v.to(v.dtype), None, None
 
 
 def _add(total: Tensor, part: Tensor, block: Block) -> None:
@@ -224,7 +226,9 @@ def tree_attention(
         return attend_rows(query, key, value, rows, layer, (scale, window, softcap)).transpose(1, 2), None
     how = Scores(scale, window if window is not None and window < layout.longest else None, softcap)
     with torch.autocast(query.device.type, enabled=False):
-        out = _TreeAttention.apply(query[0], key[0].to(query.dtype), value[0].to(query.dtype), layout, how)
+        out = _TreeAttention.apply(
+            query.squeeze(0), key.squeeze(0).to(query.dtype), value.squeeze(0).to(query.dtype), layout, how
+        )
     return out.transpose(0, 1).unsqueeze(0), None
 
 

@@ -31,7 +31,7 @@ def loss(model: nn.Module, batch: MicroBatch) -> Loss:
         logits_to_keep=batch.predict,
         use_cache=False,
     )
-    logits = output.logits[0]
+    logits = output.logits.squeeze(0)
     total = logits.new_zeros((), dtype=torch.float32)
     correct = 0
     for low in range(0, len(batch.targets), _CHUNK):
