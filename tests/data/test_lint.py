@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from callwright.data import conversations
 from callwright.data.lint import KINDS, Linter, LintReport, fix
 from callwright.dialects.hermes import Hermes
+from callwright.dialects.tokenise import render
+from callwright.errors import DataError
 from callwright.pipeline.check import Checker
 from callwright.types import BadRow, Conversation, Message, Tool, ToolCall
 
@@ -147,6 +149,15 @@ def test_what_only_rendering_shows(tokenizer: Any) -> None:
     assert check([opening], tokenizer) == {"lost in rendering": 1}
     assert check([row(USER, DONE)], tokenizer, longest=10) == {"too long": 1}
     assert check([BadRow("f.jsonl:3", "not JSON")], tokenizer) == {"unreadable row": 1}
+
+
+def test_half_a_surrogate_pair_is_a_finding_and_no_crash(tokenizer: Any, tmp_path: Path) -> None:
+    assert check([row(Message("user", "\ud800"), DONE), row(USER, DONE)], tokenizer) == {
+        "broken text": 1,
+        "duplicate id": 1,
+    }
+    with pytest.raises(DataError, match="row 1: the text holds half of a surrogate pair"):
+        render(row(Message("user", "\ud800"), DONE), Hermes(), tokenizer)
 
 
 def test_a_dialect_that_trains_the_prompt_is_caught(tokenizer: Any) -> None:

@@ -16,8 +16,9 @@ from callwright.schema import has_none_filler
 from callwright.tools.jsonfile import tool_from_json, tool_to_json
 from callwright.types import JsonObject, Tool, ToolCall
 
-_KEPT_TOOLS = 8192
-_KEPT_LISTS = 4096
+# A few kilobytes each. Real files declare some thousands of different tools, over and over.
+_KEPT_TOOLS = 32_768
+_KEPT_LISTS = 16_384
 _TWICE = "encoded as JSON twice; 'callwright data lint --fix' decodes them"
 
 Key = TypeVar("Key")

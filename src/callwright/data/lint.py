@@ -39,11 +39,14 @@ KINDS: dict[str, ProblemKind] = {
     "outer whitespace": ProblemKind("assistant text begins or ends with white space", "warning", fixable=True),
     "control token": ProblemKind("text that holds a chat template's own marks"),
     "duplicate id": ProblemKind("an id that stood in the file before", "warning"),
+    "broken text": ProblemKind("text that is no Unicode and has no tokens"),
     "lost in rendering": ProblemKind("the rendered row, parsed back, is not the row"),
     "wrong mask": ProblemKind("the trained text is not exactly the assistant's"),
     "too long": ProblemKind("more tokens than the model or the recipe admits", "warning"),
 }
 """Every kind that `check` and the dialects' own checks report, in the order of the table."""
+
+_KEPT = 16_384
 
 _CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<end_of_turn>", "[/INST]")
 
@@ -107,7 +110,8 @@ class Linter:
     """Checks rows of one file; remembers ids, and what was found in tools that rows share."""
 
     _ids: set[int] = field(default_factory=set)
-    _tools: dict[int, tuple[tuple[Tool, ...], list[tuple[str, str]], dict[str, Tool]]] = field(default_factory=dict)
+    _lists: dict[int, tuple[tuple[Tool, ...], list[tuple[str, str]], dict[str, Tool]]] = field(default_factory=dict)
+    _schemas: dict[int, tuple[Tool, list[str]]] = field(default_factory=dict)
 
     def check(self, row: Conversation) -> list[Problem]:
         """All findings in a row, dialects apart."""
@@ -118,16 +122,25 @@ class Linter:
         return [Problem(kind, row.where, row.id, why) for kind, why in pairs]
 
     def _of_tools(self, tools: tuple[Tool, ...]) -> tuple[list[tuple[str, str]], dict[str, Tool]]:
-        known = self._tools.get(id(tools))
+        known = self._lists.get(id(tools))
         if known is None:
-            if len(self._tools) > 4096:
-                self._tools.clear()
+            if len(self._lists) >= _KEPT:
+                self._lists.clear()
             counts = Counter(tool.name for tool in tools)
             found = [("duplicate tool", f"tool '{name}' is declared {n} times") for name, n in counts.items() if n > 1]
-            found += [("bad schema", f"tool '{t.name}': {why}") for t in tools for why in check_schema(t.parameters)]
+            found += [("bad schema", f"tool '{tool.name}': {why}") for tool in tools for why in self._of_schema(tool)]
             known = (tools, found, {tool.name: tool for tool in tools})
-            self._tools[id(tools)] = known
+            self._lists[id(tools)] = known
         return known[1], known[2]
+
+    def _of_schema(self, tool: Tool) -> list[str]:
+        known = self._schemas.get(id(tool))
+        if known is None:
+            if len(self._schemas) >= _KEPT:
+                self._schemas.clear()
+            # the tool itself is kept, so that its id cannot become another's
+            known = self._schemas[id(tool)] = (tool, check_schema(tool.parameters))
+        return known[1]
 
     def _of_id(self, row: Conversation) -> Iterator[tuple[str, str]]:
         key = hash(row.id)

@@ -33,6 +33,17 @@ def check_render(row: Conversation, dialect: Dialect, segments: Sequence[Segment
     return found
 
 
+def check_text(row: Conversation, segments: Sequence[Segment]) -> list[Problem]:
+    """Whether the text is Unicode at all: JSON can escape half of a surrogate pair, which no tokenizer reads."""
+    try:
+        for segment in segments:
+            segment.text.encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start].encode("unicode_escape").decode()
+        return [Problem("broken text", row.where, row.id, f"the text holds {half}, half of a surrogate pair")]
+    return []
+
+
 def check_tokens(row: Conversation, segments: Sequence[Segment], rendered: Rendered, decode: object) -> list[Problem]:
     """The tokens that carry loss, decoded, against the weighted segments: the mask as the model will see it.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from callwright.types import Tool
 
-_KEPT = 4096
+_KEPT = 16_384
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Protocol
 
 from callwright.dialects.base import Dialect
+from callwright.errors import DataError
 from callwright.types import Conversation, Kind, Rendered, Segment
 
 _PROMPT_KINDS = (Kind.PREFIX, Kind.PROMPT)
@@ -51,20 +52,69 @@ def render_many(
 
 
 def tokenise(rows: Sequence[list[list[Segment]]], ids: Sequence[str], tokenizer: Tokenizer) -> Iterator[Rendered]:
-    """Rows of pieces -> Rendered, with one call of the tokenizer for all of them."""
-    texts = ["".join(segment.text for segment in piece) for row in rows for piece in row]
-    encodings: Iterator[Encoding] = iter(tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False))
+    """Rows of pieces -> Rendered, with two calls of the tokenizer for all of them.
+
+    Places in the text are only asked for where a weight or a long prefix begins or ends; the rest is encoded without.
+    """
+    backend = tokenizer.backend_tokenizer
+    pieces = [(piece, position == 0) for row in rows for position, piece in enumerate(row)]
+    placed = [_needs_places(piece, first) for piece, first in pieces]
+    texts = ["".join(segment.text for segment in piece) for piece, _ in pieces]
+    with_places = [text for text, needed in zip(texts, placed, strict=True) if needed]
+    without = [text for text, needed in zip(texts, placed, strict=True) if not needed]
+    try:
+        slow: Iterator[Encoding] = iter(backend.encode_batch(with_places, add_special_tokens=False))
+        fast: Iterator[Encoding] = iter(backend.encode_batch_fast(without, add_special_tokens=False))
+    except TypeError:
+        # half of a surrogate pair, for which the library has no better words
+        raise DataError(_broken(rows, ids), "the text holds half of a surrogate pair; remove it") from None
+    prefixes: dict[str, list[int]] = {}
+    number = 0
     for row, row_id in zip(rows, ids, strict=True):
         token_ids: list[int] = []
         weights: list[float] = []
         prefix_len = 0
         for position, piece in enumerate(row):
-            encoding = next(encodings)
-            if position == 0:
+            encoding = next(slow if placed[number] else fast)
+            number += 1
+            got = encoding.ids
+            if position == 0 and placed[number - 1]:
                 prefix_len = _prefix_len(piece, encoding)
-            token_ids += encoding.ids
-            weights += _weights(piece, encoding)
+            elif position == 0:
+                text = _prefix_text(piece)
+                if text not in prefixes:
+                    prefixes[text] = backend.encode(text, add_special_tokens=False).ids if text else []
+                prefix_len = _common(prefixes[text], got)
+            weights += _weights(piece, encoding) if any(s.weight for s in piece) else [0.0] * len(got)
+            token_ids += got
         yield Rendered(token_ids, weights, prefix_len, row_id)
+
+
+def _broken(rows: Sequence[list[list[Segment]]], ids: Sequence[str]) -> str:
+    """The id of the first row whose text has no UTF-8 form."""
+    for row, row_id in zip(rows, ids, strict=True):
+        try:
+            "".join(segment.text for piece in row for segment in piece).encode()
+        except UnicodeEncodeError:
+            return f"row {row_id}"
+    return "a row"
+
+
+# A prefix of fewer characters is encoded by itself, once a batch, which costs less than the places of a whole prompt.
+_SHORT_PREFIX = 64
+
+
+def _needs_places(piece: Sequence[Segment], first: bool) -> bool:
+    return any(segment.weight for segment in piece) or (first and len(_prefix_text(piece)) > _SHORT_PREFIX)
+
+
+def _prefix_text(piece: Sequence[Segment]) -> str:
+    return "".join(segment.text for segment in takewhile(lambda segment: segment.kind is Kind.PREFIX, piece))
+
+
+def _common(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many tokens two texts begin with alike: tokens of the shorter text, so they lie wholly inside it."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def pieces_of(segments: Sequence[Segment]) -> list[list[Segment]]:
@@ -99,8 +149,6 @@ def _weights(piece: Sequence[Segment], encoding: Encoding) -> list[float]:
     """The weight of each token: that of the segment in which its first character lies."""
     total = len(encoding.ids)
     weights = [0.0] * total
-    if not any(segment.weight for segment in piece):
-        return weights
     place = 0
     start = 0
     for segment in piece:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,7 +15,7 @@ from callwright.data import canonical
 from callwright.data.fit import shorten
 from callwright.data.lint import KINDS, Linter, LintReport, Problem, bad_row, fix
 from callwright.dialects.base import Dialect
-from callwright.dialects.check import check_length, check_render, check_tokens
+from callwright.dialects.check import check_length, check_render, check_text, check_tokens
 from callwright.dialects.tokenise import pieces_of, render, tokenise
 from callwright.errors import DataError
 from callwright.pipeline.folder import write_json
@@ -20,6 +23,26 @@ from callwright.types import BadRow, Conversation, Rendered, Segment
 
 # The tokens of one row in so many are decoded and compared; the segments of every row are.
 _DECODE_EVERY = 50
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Rows are trees without cycles, and looking for cycles among so many took a sixth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A chunk of rows with what was found in them and their text; no segments where there is none."""
+
+    rows: list[Conversation | BadRow]
+    problems: list[list[Problem]]
+    segments: list[list[Segment]]
 
 
 @dataclass
@@ -37,16 +60,23 @@ class Checker:
     ) -> Iterator[tuple[Conversation | BadRow, list[Problem], Rendered | None]]:
         """Rows, in order, with what was found in them and their rendering (None where there is none)."""
         source = iter(rows)
-        while chunk := list(islice(source, batch)):
-            yield from self._check(chunk)
+        with ThreadPoolExecutor(1) as thread, _few_collections():
+            waiting: tuple[_Checked, Future[list[Rendered]]] | None = None
+            # the tokenizer works without the interpreter's lock, so the next rows are checked meanwhile
+            while chunk := list(islice(source, batch)):
+                checked = self._check(chunk)
+                tokens = thread.submit(self._tokenise, checked)
+                if waiting:
+                    yield from self._finish(*waiting)
+                waiting = checked, tokens
+            if waiting:
+                yield from self._finish(*waiting)
 
     def length(self, row: Conversation) -> int:
         """Tokens of a row, rendered."""
         return len(render(row, self.dialect, self.tokenizer).token_ids)
 
-    def _check(
-        self, chunk: list[Conversation | BadRow]
-    ) -> Iterator[tuple[Conversation | BadRow, list[Problem], Rendered | None]]:
+    def _check(self, chunk: list[Conversation | BadRow]) -> _Checked:
         problems: list[list[Problem]] = []
         segments: list[list[Segment]] = []
         for row in chunk:
@@ -58,25 +88,32 @@ class Checker:
                 found += self._linter.check(row)
                 try:
                     written = list(self.dialect.segments(row))
+                    found += check_text(row, written)
                     found += check_render(row, self.dialect, written)
                 except DataError as error:
                     found.append(Problem("lost in rendering", row.where, row.id, error.what))
             problems.append(found)
-            segments.append(written)
-        renderable = [i for i, written in enumerate(segments) if written]
-        pieces = [pieces_of(segments[i]) for i in renderable]
-        ids = [
-            row.id for row, written in zip(chunk, segments, strict=True) if written and isinstance(row, Conversation)
-        ]
-        rendered = dict(zip(renderable, tokenise(pieces, ids, self.tokenizer), strict=True))
-        for i, row in enumerate(chunk):
-            made = rendered.get(i)
+            segments.append([] if any(problem.kind == "broken text" for problem in found) else written)
+        return _Checked(chunk, problems, segments)
+
+    def _tokenise(self, checked: _Checked) -> list[Rendered]:
+        """The rows that could be written, in order."""
+        written = [(row, s) for row, s in zip(checked.rows, checked.segments, strict=True) if s]
+        ids = [row.id if isinstance(row, Conversation) else "" for row, _ in written]
+        return list(tokenise([pieces_of(segments) for _, segments in written], ids, self.tokenizer))
+
+    def _finish(
+        self, checked: _Checked, tokens: Future[list[Rendered]]
+    ) -> Iterator[tuple[Conversation | BadRow, list[Problem], Rendered | None]]:
+        rendered = iter(tokens.result())
+        for row, problems, segments in zip(checked.rows, checked.problems, checked.segments, strict=True):
+            made = next(rendered) if segments else None
             if made is not None and isinstance(row, Conversation):
-                problems[i] += check_length(row, made, self.max_length) if self.max_length else []
+                problems += check_length(row, made, self.max_length) if self.max_length else []
                 if self.report.rows % _DECODE_EVERY == 0:
-                    problems[i] += check_tokens(row, segments[i], made, self.tokenizer.decode)
-            self.report.add(problems[i])
-            yield row, problems[i], made
+                    problems += check_tokens(row, segments, made, self.tokenizer.decode)
+            self.report.add(problems)
+            yield row, problems, made
 
 
 def fix_rows(rows: Iterable[Conversation | BadRow], checker: Checker, output: str) -> tuple[int, int]:

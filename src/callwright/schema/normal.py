@@ -59,13 +59,18 @@ def has_none_filler(parameters: object) -> bool:
     """
     if not isinstance(parameters, dict):
         return False
-    if any(value is None and key not in _KEPT_NULLS for key, value in parameters.items()):
+    return _filled(parameters) or (_is_flat(parameters) and any(_filled(value) for value in parameters.values()))
+
+
+def _filled(schema: object) -> bool:
+    """`has_none_filler` of one schema and all below it; the flat style stands at the top only."""
+    if not isinstance(schema, dict):
+        return False
+    if any(value is None and key not in _KEPT_NULLS for key, value in schema.items()):
         return True
-    if any(child is None for key in MAPS for child in _values(parameters.get(key))):
+    if any(child is None for key in MAPS for child in _values(schema.get(key))):
         return True
-    if any(has_none_filler(child) for _, child in children(parameters)):
-        return True
-    return _is_flat(parameters) and any(has_none_filler(value) for value in parameters.values())
+    return any(_filled(child) for _, child in children(schema))
 
 
 def strip_filler(schema: JsonObject) -> JsonObject:
@@ -102,7 +107,8 @@ def _is_flat(parameters: JsonObject) -> bool:
         return False
     flat = [key for key, value in parameters.items() if isinstance(value, dict)]
     if not flat:
-        return False
+        # nothing but unknown names: a flat style that is written wrong, which its reader then explains
+        return bool(parameters) and not parameters.keys() & _KEYWORDS
     return any(key not in _KEYWORDS for key in flat) or all(isinstance(v, dict) for v in parameters.values())
 
 
