@@ -13,6 +13,7 @@ import typer
 
 from callwright import cli
 from callwright.cli.app import app
+from callwright.pipeline.tune import trained_dialect
 
 TOOL = {
     "name": "set_timer",
@@ -119,7 +120,7 @@ def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: s
     recipe = {
         "output": "out",
         "model": tiny_model,
-        "dialect": "hermes",
+        "dialect": "compact",
         "data": {"train": "rows.jsonl"},
         "train": {"steps": 2, "batch_size": 4, "precision": "float32"},
         "eval": {"data": "rows.jsonl", "rows": 4, "max_new_tokens": 8},
@@ -139,9 +140,12 @@ def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: s
     summary = result(run, "run", "r.yaml", "eval.rows=3")
     assert summary["scores"]["tuned"]["exact_match"]["n"] == 3
 
-    words = ("--adapter", "out/adapter", "--dialect", "hermes")
+    words = ("--adapter", "out/adapter")
+    assert json.loads((tmp_path / "out" / "adapter" / "callwright.json").read_text()) == {"dialect": "compact"}
     scored = result(run, "eval", tiny_model, "--data", "rows.jsonl", "--rows", "2", *words, "--output", "scored")
     assert scored["exact_match"]["n"] == 2
+    assert trained_dialect("auto", "out/adapter") == "compact"
+    assert trained_dialect("xlam", "out/adapter") == "xlam", "what the user names comes first"
     assert (tmp_path / "scored" / "report.json").is_file()
     chat = ("chat", tiny_model, "--tools", "tools.json", *words)
     reply = result(run, *chat, stdin="hello\n")

@@ -17,7 +17,7 @@ def chat(
     model: Annotated[str, typer.Argument(help="A hub id, a folder, or 'smollm2-135m'.")],
     tools: Annotated[str, typer.Option("--tools", help="The functions that may be called.")],
     adapter: Annotated[str | None, typer.Option("--adapter", help="A trained adapter's folder.")] = None,
-    dialect: Annotated[str, typer.Option("--dialect", help="The dialect that the model was trained in.")] = "auto",
+    dialect: Annotated[str, typer.Option("--dialect", help="'auto': the adapter's own, or the model's.")] = "auto",
     forced: Annotated[bool, typer.Option("--forced", help="Begin every reply with a call.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,6 +30,7 @@ def chat(
     from callwright.models.hardware import detect
     from callwright.models.load import load_adapter, load_model
     from callwright.models.tokenizer import load_tokenizer
+    from callwright.pipeline.tune import trained_dialect
     from callwright.tools import load_tools
     from callwright.types import Conversation, Message
 
@@ -38,7 +39,7 @@ def chat(
     loaded = load_model(model, detect())
     if adapter:
         loaded = load_adapter(loaded, Path(adapter))
-    written = dialect_for(dialect, tokenizer)
+    written = dialect_for(trained_dialect(dialect, adapter), tokenizer)
     engine = LocalEngine(loaded, tokenizer, written.stops)
     options = Options(mode="forced" if forced else "auto")
     if sys.stdin.isatty():

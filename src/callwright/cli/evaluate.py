@@ -20,7 +20,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     data: Annotated[str, typer.Option("--data", help="Held-out rows, in any format that can be read.")],
     adapter: Annotated[str | None, typer.Option("--adapter", help="A trained adapter's folder.")] = None,
     tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
-    dialect: Annotated[str, typer.Option("--dialect", help="The dialect that the model was trained in.")] = "auto",
+    dialect: Annotated[str, typer.Option("--dialect", help="'auto': the adapter's own, or the model's.")] = "auto",
     rows: Annotated[int | None, typer.Option("--rows", help="Draw so many rows, with seed 1.")] = None,
     mode: Annotated[str, typer.Option("--mode", help="'auto', or 'forced' to begin with a call.")] = "auto",
     output: Annotated[str | None, typer.Option("--output", help="Write report.json and failures.jsonl there.")] = None,
@@ -36,6 +36,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     from callwright.pipeline.evaluate import Subject, report
     from callwright.pipeline.evaluate import evaluate as score
     from callwright.pipeline.rows import held_out_rows
+    from callwright.pipeline.tune import trained_dialect
     from callwright.recipe import Eval
     from callwright.score.run import build_report, failures_of
     from callwright.score.table import comparison_table, failures_table, tool_table
@@ -50,7 +51,9 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     loaded = load_model(model, detect())
     if adapter:
         loaded = load_adapter(loaded, Path(adapter))
-    subject = Subject("tuned" if adapter else "base", loaded, tokenizer, dialect_for(dialect, tokenizer))
+    subject = Subject(
+        "tuned" if adapter else "base", loaded, tokenizer, dialect_for(trained_dialect(dialect, adapter), tokenizer)
+    )
     watch = Terminal()
     scores = score(subject, held_out, settings, lambda done: watch.scoring(subject.name, done, len(held_out)))
     watch.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from callwright.dialects import dialect_for
@@ -13,13 +15,15 @@ from callwright.errors import DataError
 from callwright.models.hardware import Hardware, detect
 from callwright.models.load import LoraSettings, add_lora, load_model, parameter_counts
 from callwright.models.tokenizer import load_tokenizer
-from callwright.pipeline.folder import RunFolder, write_folder
+from callwright.pipeline.folder import RunFolder, write_folder, write_json
 from callwright.recipe import Recipe
 from callwright.report.plots import loss_curve
 from callwright.train.batch import Plan
 from callwright.train.loop import Progress, Run, Settings, train, with_steps
 from callwright.train.lora import fused_lora
 from callwright.types import Conversation, Rendered
+
+_NOTES = "callwright.json"
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,21 @@ def tune(
     settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
     with fused_lora(model):
         train(model, prepared.rows, settings, Run(folder.path, resume=resume, watch=watch))
-    write_folder(folder.path / "adapter", lambda work: _save(model, workshop.tokenizer, work))
+    write_folder(folder.path / "adapter", lambda work: _save(model, workshop, work))
     loss_curve(folder.path / "metrics.jsonl", folder.path / "loss.svg")
     return parameter_counts(model)
 
 
-def _save(model: Any, tokenizer: Any, folder: Any) -> None:
+def _save(model: Any, workshop: Workshop, folder: Path) -> None:
+    """What PEFT and transformers load, and beside it the dialect, without which the adapter is asked in other words."""
     model.save_pretrained(str(folder))
-    tokenizer.save_pretrained(str(folder))
+    workshop.tokenizer.save_pretrained(str(folder))
+    write_json(folder / _NOTES, {"dialect": workshop.dialect.name})
+
+
+def trained_dialect(name: str, adapter: str | None) -> str:
+    """The dialect that an adapter was trained in, where the user names none ('auto') and the adapter says it."""
+    notes = Path(adapter or "") / _NOTES
+    if name != "auto" or adapter is None or not notes.is_file():
+        return name
+    return str(json.loads(notes.read_text(encoding="utf-8"))["dialect"])
