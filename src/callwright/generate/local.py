@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,8 @@ from torch import Tensor
 
 from callwright.generate.reply import Completion, Options, Prompt
 from callwright.models import attention
-from callwright.models.attention import Group, make_layout
-from callwright.models.shared_kv import PrefixKV, RowsKV
+from callwright.models.attention import continue_layout
+from callwright.models.shared_kv import FlatKV, PrefixKV, RowsKV
 from callwright.types import Ending
 
 
@@ -124,59 +125,52 @@ class LocalEngine:
         return found
 
     def _compute_prefix(self, tokens: tuple[int, ...]) -> PrefixKV:
-        device = self.model.device
-        layout = make_layout([Group((0, len(tokens)))]).to(device)
-        rows = RowsKV(None, layout.positions[None], len(tokens))
-        self.model(
-            input_ids=torch.tensor([tokens], device=device),
-            position_ids=layout.positions[None],
-            layout=layout,
-            past_key_values=rows,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        ordered = [rows.buffers[layer] for layer in sorted(rows.buffers)]
-        return PrefixKV(len(tokens), [k[0] for k, _ in ordered], [v[0] for _, v in ordered])
+        flat = FlatKV()
+        self._flat_pass(flat, [tokens])
+        ordered = [flat.own[layer] for layer in sorted(flat.own)]
+        return PrefixKV(len(tokens), [k for k, _ in ordered], [v for _, v in ordered])
 
     def _prefill(self, prefix: PrefixKV | None, suffixes: list[list[int]], capacity: int) -> tuple[RowsKV, Tensor]:
-        """Suffixes, padded on the left, a few at a time -> their keys and values, and the next logits [B, V]."""
-        start = prefix.length if prefix else 0
-        width = max(map(len, suffixes))
-        device = self.model.device
-        ids = torch.tensor([[0] * (width - len(s)) + s for s in suffixes], device=device)
-        places = [[-1] * (width - len(s)) + list(range(start, start + len(s))) for s in suffixes]
-        positions = torch.tensor(places, device=device)
-        step = max(1, self.prefill_tokens // width)
-        parts, logits = [], []
-        for low in range(0, len(suffixes), step):
-            part = RowsKV(prefix, positions[low : low + step], capacity)
-            logits.append(self._pass(ids[low : low + step], part))
-            parts.append(part)
+        """Suffixes, as many in a flat pass as `prefill_tokens` hold -> their keys and values, and the next logits."""
+        flats, logits = [], []
+        for part in _parts(suffixes, self.prefill_tokens):
+            flats.append(FlatKV(prefix))
+            logits.append(self._flat_pass(flats[-1], part))
         joined = {
             layer: (
-                torch.cat([part.buffers[layer][0] for part in parts]),
-                torch.cat([part.buffers[layer][1] for part in parts]),
+                torch.cat([flat.own[layer][0] for flat in flats], dim=1),
+                torch.cat([flat.own[layer][1] for flat in flats], dim=1),
             )
-            for layer in parts[0].buffers
+            for layer in flats[0].own
         }
-        return RowsKV(prefix, positions, capacity, width, joined), torch.cat(logits)
+        return RowsKV.of_flat(FlatKV(prefix, joined), list(map(len, suffixes)), capacity), torch.cat(logits)
+
+    def _flat_pass(self, flat: FlatKV, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Rows behind the prefix, one after another in one sequence without padding -> the logits [B, V] at their ends."""
+        device, lengths = self.model.device, [len(row) for row in rows]
+        layout = continue_layout(flat.get_seq_length(), lengths).to(device)
+        ends = torch.tensor(lengths, device=device).cumsum(0) - 1
+        output = self.model(
+            input_ids=torch.tensor([[token for row in rows for token in row]], device=device),
+            position_ids=layout.positions[None, flat.get_seq_length() :],
+            layout=layout,
+            past_key_values=flat,
+            use_cache=True,
+            logits_to_keep=ends,
+        )
+        return output.logits[0].float()
 
     def _forward(self, tokens: Tensor, rows: RowsKV) -> Tensor:
         """One more token [B, 1] for every row -> logits [B, V]."""
         rows.positions = torch.cat([rows.positions, rows.positions[:, -1:] + 1], dim=1)
-        return self._pass(tokens, rows)
-
-    def _pass(self, ids: Tensor, rows: RowsKV) -> Tensor:
-        count = ids.shape[1]
         output = self.model(
-            input_ids=ids,
-            position_ids=rows.positions[:, -count:].clamp_min(0),
+            input_ids=tokens,
+            position_ids=rows.positions[:, -1:],
             rows=rows,
             past_key_values=rows,
             use_cache=True,
-            logits_to_keep=1,
         )
-        rows.advance(count)
+        rows.advance(1)
         return output.logits[:, -1].float()
 
     def _ends_in_stop(self, written: list[int]) -> bool:
@@ -216,18 +210,25 @@ def _split_stops(tokenizer: Any, stops: Sequence[str]) -> tuple[set[int], list[s
     return ids, texts
 
 
-class _tree_attention:  # noqa: N801  # a context manager, used as a verb
+@contextmanager
+def _tree_attention(model: Any) -> Iterator[None]:
     """The model computes by our attention inside, by its own outside."""
+    before, training = model.config._attn_implementation, model.training
+    model.eval()
+    model.set_attn_implementation(attention.NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+        model.train(training)
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
 
-    def __enter__(self) -> None:
-        self._before = self._model.config._attn_implementation
-        self._training = self._model.training
-        self._model.eval()
-        self._model.set_attn_implementation(attention.NAME)
-
-    def __exit__(self, *error: object) -> None:
-        self._model.set_attn_implementation(self._before)
-        self._model.train(self._training)
+def _parts(rows: Sequence[list[int]], most: int) -> Iterator[list[list[int]]]:
+    """Neighbouring rows of `most` tokens together; a longer row is a part of its own."""
+    part: list[list[int]] = []
+    for row in rows:
+        if part and sum(map(len, part)) + len(row) > most:
+            yield part
+            part = []
+        part.append(row)
+    yield part

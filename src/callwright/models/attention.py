@@ -9,7 +9,8 @@ takes it; what it cannot do (attention sinks, non-causal layers, attention dropo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -34,8 +35,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Block:
-    """Queries [low, high) of the flat sequence; their keys are `context` followed by `own`, both flat spans.
+    """Queries [low, high) of the flat sequence; their keys are `context` followed by `own`, spans of the keys.
 
+    The queries are the last of `own`. Keys computed earlier stand before the flat sequence, as in `continue_layout`.
     hidden: [n, w] bool, True where a query may not see one of the last w keys; all before these are in sight.
     """
 
@@ -47,7 +49,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """The blocks of one flat sequence. `positions` [T] counts tokens within a row; `longest` is a row's length."""
+    """The blocks of one flat sequence. `positions` [keys] counts tokens within a row; `longest` is a row's length."""
 
     positions: Tensor
     blocks: tuple[Block, ...]
@@ -73,6 +75,20 @@ def make_layout(groups: Sequence[Group]) -> Layout:
         blocks.extend(_suffix_blocks(group))
         longest = max(longest, end - start + max((high - low for low, high in group.suffixes), default=0))
     return Layout(torch.cat(positions), tuple(blocks), longest)
+
+
+def continue_layout(past: int, lengths: Sequence[int]) -> Layout:
+    """Rows of `lengths` tokens that continue one prefix of `past` tokens, whose keys were computed earlier.
+
+    `positions` begins with the prefix's; the flat sequence itself, the queries, holds the rows alone.
+    """
+    ends = list(accumulate(lengths, initial=past))
+    blocks = [
+        replace(block, queries=(block.queries[0] - past, block.queries[1] - past))
+        for block in _suffix_blocks(Group((0, past), tuple(pairwise(ends))))
+    ]
+    positions = [torch.arange(past), *(torch.arange(past, past + length) for length in lengths)]
+    return Layout(torch.cat(positions), tuple(blocks), past + max(lengths))
 
 
 def _row_blocks(context: tuple[int, int], start: int, end: int) -> Iterator[Block]:
@@ -130,7 +146,7 @@ def _probabilities(q: Tensor, keys: Tensor, block: Block, how: Scores, positions
         by_query[..., -last:] += torch.zeros_like(block.hidden, dtype=q.dtype).masked_fill_(block.hidden, float("-inf"))
     else:
         at = torch.cat([positions[slice(*block.context)], positions[slice(*block.own)]])
-        far = positions[slice(*block.queries)][:, None] - at[None, :] >= how.window
+        far = at[-n:, None] - at[None, :] >= how.window
         far[:, -last:] |= block.hidden
         by_query.masked_fill_(far, float("-inf"))
     return torch.softmax(scores, dim=-1), slope

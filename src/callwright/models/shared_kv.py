@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -22,6 +23,29 @@ class PrefixKV:
     def bytes(self) -> int:
         """Memory that it holds."""
         return sum(t.numel() * t.element_size() for t in (*self.keys, *self.values))
+
+
+@dataclass
+class FlatKV:
+    """A cache for one pass over a flat sequence: collects every layer's keys and values [K, T, D].
+
+    `update` returns them behind those of the prefix.
+    """
+
+    prefix: PrefixKV | None = None
+    own: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *unused: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """keys and values [1, K, T, D] -> with the prefix's in front [1, K, P + T, D]."""
+        self.own[layer] = keys[0], values[0]
+        if self.prefix is None:
+            return keys, values
+        past_k, past_v = self.prefix.keys[layer][None], self.prefix.values[layer][None]
+        return torch.cat([past_k, keys], dim=2), torch.cat([past_v, values], dim=2)
+
+    def get_seq_length(self, layer: int = 0) -> int:
+        """Tokens before the next one, as transformers asks."""
+        return self.prefix.length if self.prefix else 0
 
 
 @dataclass
@@ -61,16 +85,30 @@ class RowsKV:
         self.positions = self.positions[rows]
         self.buffers = {layer: (k[rows], v[rows]) for layer, (k, v) in self.buffers.items()}
 
-    def take(self, low: int, high: int) -> RowsKV:
-        """A window on rows [low, high) that shares this one's memory, for filling in several passes."""
-        part = {layer: (k[low:high], v[low:high]) for layer, (k, v) in self.buffers.items()}
-        return RowsKV(self.prefix, self.positions[low:high], self.capacity, self.filled, part)
+    @classmethod
+    def of_flat(cls, flat: FlatKV, lengths: Sequence[int], capacity: int) -> RowsKV:
+        """The rows of a flat pass, `lengths` tokens each, aligned at their ends, with room for `capacity` slots."""
+        width, past = max(lengths), flat.get_seq_length()
+        pads = [width - length for length in lengths]
+        places = [[-1] * pad + list(range(past, past + length)) for pad, length in zip(pads, lengths, strict=True)]
+        starts = list(accumulate(lengths, initial=0))
+        buffers = {}
+        for layer, pair in flat.own.items():
+            made = []
+            for part in pair:
+                buffer = part.new_zeros(len(lengths), part.shape[0], capacity, part.shape[2])
+                for row, pad in enumerate(pads):
+                    buffer[row, :, pad:width] = part[:, starts[row] : starts[row + 1]]
+                made.append(buffer)
+            buffers[layer] = made[0], made[1]
+        positions = torch.tensor(places, device=next(iter(flat.own.values()))[0].device)
+        return cls(flat.prefix, positions, capacity, width, buffers)
 
 
 def attend_rows(
     query: Tensor, key: Tensor, value: Tensor, rows: RowsKV, layer: int, how: tuple[float, Any, Any]
 ) -> Tensor:
-    """query [B, H, S, D] of the newest S slots, key and value [B, K, L, D] own slots -> [B, H, S, D].
+    """query [B, H, S, D] of the newest S slots (none of them padding), key and value [B, K, L, D] own slots -> [B, H, S, D].
 
     how: (scale, window or None, softcap or None). The prefix's keys are used once for all rows, never repeated.
     """
@@ -84,8 +122,6 @@ def attend_rows(
     hidden = (key_at[:, None, :] > query_at[:, :, None]) | (key_at[:, None, :] < 0)
     if window is not None:
         hidden |= query_at[:, :, None] - key_at[:, None, :] >= window
-    # a padding query sees itself, so that its softmax is not over nothing
-    hidden &= ~torch.eye(width, length, dtype=torch.bool, device=query.device).roll(length - width, 1)
     scores = _capped(scores, softcap).masked_fill(hidden[:, None, None], float("-inf"))
     past = rows.prefix.length if rows.prefix else 0
     by_head = folded.permute(1, 0, 2, 3, 4).reshape(key_heads, -1, size)
