@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -67,8 +68,6 @@ def ours(rows: Sequence[Rendered], batch_size: int) -> float:
     model = add_lora(load_model(MODEL, detect()), LORA, seed=0)
     seconds: list[float] = []
     folder = tempfile.mkdtemp()
-    from pathlib import Path
-
     with fused_lora(model):
         for name, part in (("warm", rows[: batch_size // 4]), ("run", rows)):
             steps = settings if name == "run" else Settings(Plan(batch_size // 4, 8192, 0), 1, 1e-4)

@@ -17,8 +17,7 @@ SOURCES = sorted(path for name in ("src", "tests", "benchmarks", "examples") for
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_is_one_topic_of_readable_length(path: Path) -> None:
-    limit = 400 if path.is_relative_to(ROOT / "src") else 600
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= limit
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.is_relative_to(ROOT / "src")], ids=lambda p: p.stem)

@@ -144,8 +144,8 @@ def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: s
     assert json.loads((tmp_path / "out" / "adapter" / "callwright.json").read_text()) == {"dialect": "compact"}
     scored = result(run, "eval", tiny_model, "--data", "rows.jsonl", "--rows", "2", *words, "--output", "scored")
     assert scored["exact_match"]["n"] == 2
-    assert trained_dialect("auto", "out/adapter") == "compact"
-    assert trained_dialect("xlam", "out/adapter") == "xlam", "what the user names comes first"
+    assert trained_dialect("auto", Path("out/adapter")) == "compact"
+    assert trained_dialect("xlam", Path("out/adapter")) == "xlam", "what the user names comes first"
     assert (tmp_path / "scored" / "report.json").is_file()
     chat = ("chat", tiny_model, "--tools", "tools.json", *words)
     reply = result(run, *chat, stdin="hello\n")

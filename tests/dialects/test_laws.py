@@ -84,7 +84,7 @@ def check_prompt(dialect: Dialect, row: Conversation, tokenizer: Any) -> None:
     prompt, whole = dialect.prompt(before), dialect.segments(row)
     assert text_of(whole).startswith(text_of(prompt))
     rendered = render(row, dialect, tokenizer)
-    ids = encode_prompt(prompt, tokenizer)
+    ids, _ = encode_prompt(prompt, tokenizer)
     assert list(rendered.token_ids[: len(ids)]) == ids
     assert not any(rendered.weights[: rendered.prefix_len])
     assert check_tokens(row, whole, rendered, tokenizer.decode) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from callwright.dialects.hermes import Hermes
 from callwright.dialects.tokenise import encode_prompt, pieces_of, render, render_many
 from callwright.dialects.xlam import XlamTags
 from callwright.errors import DataError
+from callwright.generate.fake import CharacterTokenizer
+from callwright.generate.reply import make_prompt
 from callwright.types import Conversation, Kind, Message, Segment, Tool, ToolCall
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -96,7 +99,7 @@ def test_a_served_prompt_has_the_tokens_that_were_trained(tokenizer: Any) -> Non
     dialect = XlamTags("<|im_end|>")
     whole = tokenizer(text_of(dialect.segments(SINGLE)), add_special_tokens=False)["input_ids"]
     rendered = render(SINGLE, dialect, tokenizer)
-    asked = encode_prompt(dialect.prompt(Conversation("1", SINGLE.tools, (USER,))), tokenizer)
+    asked, _ = encode_prompt(dialect.prompt(Conversation("1", SINGLE.tools, (USER,))), tokenizer)
     assert list(rendered.token_ids[: len(asked)]) == asked
     assert tokenizer.decode(whole) == tokenizer.decode(rendered.token_ids)
 
@@ -132,3 +135,15 @@ def test_half_a_weight_reaches_the_tokens(tokenizer: Any) -> None:
 def test_what_the_xlam_tags_cannot_hold_is_refused(messages: tuple[Message, ...]) -> None:
     with pytest.raises(DataError, match=r"f\.json:3: the xlam dialect"):
         XlamTags("<|im_end|>").segments(Conversation("1", (), messages, where="f.json:3"))
+
+
+def test_the_public_fake_tokenizer_renders() -> None:
+    """Users test their own code with it, so it must hold all that rendering asks of a tokenizer."""
+    row = Conversation("1", SINGLE.tools, (USER, Message("assistant", "Hello.")))
+    rendered = render(row, Hermes(), CharacterTokenizer())
+    text = "".join(map(chr, rendered.token_ids))
+    trained = "".join(char for char, weight in zip(text, rendered.weights, strict=True) if weight)
+    assert trained == "Hello.<|im_end|>"
+    prompt = make_prompt(replace(row, messages=row.messages[:1]), Hermes(), CharacterTokenizer())
+    assert text.startswith(prompt.text)
+    assert prompt.prefix_len == rendered.prefix_len > 0

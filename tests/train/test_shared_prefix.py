@@ -41,7 +41,7 @@ def _one_at_a_time(model: torch.nn.Module, rows: Sequence[Rendered]) -> tuple[fl
         losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
         loss = (losses * torch.tensor(row.weights[1:])).sum()
         loss.backward()
-        total += float(loss)
+        total += float(loss.detach())
     return total, _gradients(model)
 
 
@@ -52,7 +52,7 @@ def _together(model: torch.nn.Module, batches: Sequence[MicroBatch]) -> tuple[fl
     for batch in batches:
         loss = sft.loss(model, batch)
         loss.total.backward()
-        total += float(loss.total)
+        total += float(loss.total.detach())
     return total, _gradients(model)
 
 

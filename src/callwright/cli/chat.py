@@ -23,24 +23,16 @@ def chat(
 ) -> None:
     """Read requests from stdin, one a line, and print the reply. Calls are shown, not executed."""
     from callwright.cli.console import err, print_json
-    from callwright.dialects import dialect_for
     from callwright.dialects.text import dump
     from callwright.generate.local import LocalEngine
     from callwright.generate.reply import Options, reply
-    from callwright.models.hardware import detect
-    from callwright.models.load import load_adapter, load_model
-    from callwright.models.tokenizer import load_tokenizer
-    from callwright.pipeline.tune import trained_dialect
+    from callwright.pipeline.evaluate import open_subject
     from callwright.tools import load_tools
     from callwright.types import Conversation, Message
 
     declared = load_tools(tools)
-    tokenizer = load_tokenizer(model)
-    loaded = load_model(model, detect())
-    if adapter:
-        loaded = load_adapter(loaded, Path(adapter))
-    written = dialect_for(trained_dialect(dialect, adapter), tokenizer)
-    engine = LocalEngine(loaded, tokenizer, written.stops)
+    subject = open_subject(model, Path(adapter) if adapter else None, dialect)
+    engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops)
     options = Options(mode="forced" if forced else "auto")
     if sys.stdin.isatty():
         err.print("one request a line; end with Ctrl-D")
@@ -48,7 +40,7 @@ def chat(
         if not line.strip():
             continue
         row = Conversation("chat", declared, (Message("user", line.strip()),))
-        answer = next(reply([row], written, tokenizer, engine, options)).reply
+        answer = next(reply([row], subject.dialect, subject.tokenizer, engine, options)).reply
         if as_json:
             calls = [{"name": call.name, "arguments": call.arguments} for call in answer.calls]
             broken = [{"text": bad.text, "reason": bad.reason} for bad in answer.broken]

@@ -44,7 +44,7 @@ class Terminal:
         self.close()
         err.print(f"[bold]{name}[/bold]" + (" [dim](done before)[/dim]" if skipped else ""))
 
-    def facts(self, title: str, facts: dict[str, str]) -> None:
+    def facts(self, facts: dict[str, str]) -> None:
         err.print(pairs(facts))
 
     def training(self, progress: Step) -> None:

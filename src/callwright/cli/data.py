@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from callwright.cli.run import AsJson
-from callwright.types import BadRow, Conversation, Tool
+from callwright.types import BadRow, Conversation
 
 app = typer.Typer(
     no_args_is_help=True, help="Data: look at rows, check them, convert, count, split.", rich_markup_mode=None
@@ -74,14 +73,20 @@ def lint(  # noqa: PLR0913  # one argument an option
     from callwright.cli.console import err, print_json
     from callwright.cli.lint import print_report
     from callwright.data import read
+    from callwright.data.toolset import declared
     from callwright.dialects import dialect_for
     from callwright.models.tokenizer import load_tokenizer
     from callwright.pipeline.check import Checker, fix_rows
+    from callwright.tools import load_tools
 
     tokenizer = load_tokenizer(model)
     longest = max_length or min(tokenizer.model_max_length, 1 << 20)
     checker = Checker(dialect_for(dialect, tokenizer), tokenizer, longest)
-    rows = (_with_tools(row, tools) for row in read(file, format=data_format, limit=limit, lenient=fix is not None))
+    given = load_tools(tools) if tools else ()
+    rows = (
+        declared(row, given) if isinstance(row, Conversation) else row
+        for row in read(file, format=data_format, limit=limit, lenient=fix is not None)
+    )
     if fix:
         _must_not_exist(fix)
         kept, left_out = fix_rows(rows, checker, fix)
@@ -189,34 +194,16 @@ def _nth(file: str, number: int, tools: str | None) -> Conversation:
     from itertools import islice
 
     from callwright.data import read
+    from callwright.data.toolset import declared
     from callwright.errors import DataError
+    from callwright.tools import load_tools
 
     found = next(islice(read(file), number - 1, None), None) if number > 0 else None
     if found is None:
         raise DataError(file, f"has no row {number}")
     if isinstance(found, BadRow):
         raise DataError(found.where, found.why)
-    given = _with_tools(found, tools)
-    assert isinstance(given, Conversation)
-    return given
-
-
-def _with_tools(row: Conversation | BadRow, source: str | None) -> Conversation | BadRow:
-    """The row, with the tools of `source` where it declares none."""
-    if source is None or not isinstance(row, Conversation) or row.tools:
-        return row
-    return replace(row, tools=_tools_of(source))
-
-
-_read_tools: dict[str, tuple[Tool, ...]] = {}
-
-
-def _tools_of(source: str) -> tuple[Tool, ...]:
-    from callwright.tools import load_tools
-
-    if source not in _read_tools:
-        _read_tools[source] = load_tools(source)
-    return _read_tools[source]
+    return declared(found, load_tools(tools) if tools else ())
 
 
 def _must_not_exist(path: str) -> None:

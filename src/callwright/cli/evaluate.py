@@ -28,15 +28,10 @@ def evaluate(  # noqa: PLR0913  # one argument an option
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
     from callwright.cli.console import Terminal, out, print_json
-    from callwright.dialects import dialect_for
     from callwright.errors import RecipeError
-    from callwright.models.hardware import detect
-    from callwright.models.load import load_adapter, load_model
-    from callwright.models.tokenizer import load_tokenizer
-    from callwright.pipeline.evaluate import Subject, report
     from callwright.pipeline.evaluate import evaluate as score
+    from callwright.pipeline.evaluate import open_subject, report
     from callwright.pipeline.rows import held_out_rows
-    from callwright.pipeline.tune import trained_dialect
     from callwright.recipe import Eval
     from callwright.score.run import build_report, failures_of
     from callwright.score.table import comparison_table, failures_table, tool_table
@@ -47,13 +42,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
     settings = Eval(data=data, rows=rows, mode=chosen)
     held_out = held_out_rows(settings, load_tools(tools) if tools else (), only_tools=False)
-    tokenizer = load_tokenizer(model)
-    loaded = load_model(model, detect())
-    if adapter:
-        loaded = load_adapter(loaded, Path(adapter))
-    subject = Subject(
-        "tuned" if adapter else "base", loaded, tokenizer, dialect_for(trained_dialect(dialect, adapter), tokenizer)
-    )
+    subject = open_subject(model, Path(adapter) if adapter else None, dialect)
     watch = Terminal()
     scores = score(subject, held_out, settings, lambda done: watch.scoring(subject.name, done, len(held_out)))
     watch.close()

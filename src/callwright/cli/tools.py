@@ -36,7 +36,7 @@ def show(
 
     def count(*some: object) -> int:
         row = Conversation("", tuple(some), (Message("user", "x"),))  # type: ignore[arg-type]
-        return len(encode_prompt(list(written.prompt(row)), tokenizer))
+        return len(encode_prompt(list(written.prompt(row)), tokenizer)[0])
 
     alone = count(tools[0])
     costs = [count(*tools) - count(*(other for other in tools if other is not tool)) for tool in tools]

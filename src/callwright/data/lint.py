@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -196,7 +197,7 @@ def _of_turns(messages: Sequence[Message]) -> Iterator[tuple[str, str]]:
                 yield "unpaired result", f"turn {place} answers call id '{message.call_id}', which no call has"
             waiting -= 1
         else:
-            if waiting > 0 and ids is not None:
+            if waiting > 0:
                 yield "unanswered call", f"turn {place} follows {waiting} calls without results"
             waiting = len(message.calls)
             ids = {call.id for call in message.calls if call.id}
@@ -259,8 +260,6 @@ def _mended(call: ToolCall, tool: Tool) -> ToolCall:
 
 def _decoded(value: str, schema: JsonObject, tool: Tool) -> object:
     """An object or list out of a JSON text, where the schema admits that and not the text."""
-    import json
-
     if value[:1] not in "{[" or not value or _fits(value, schema, tool):
         return value
     try:

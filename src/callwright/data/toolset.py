@@ -30,6 +30,11 @@ def with_tools(conversations: Iterable[Conversation], tools: Sequence[Tool]) -> 
             yield replace(conversation, tools=fixed)
 
 
+def declared(row: Conversation, tools: Sequence[Tool]) -> Conversation:
+    """The row, with `tools` where it declares none; a row with tools of its own keeps them."""
+    return row if row.tools or not tools else replace(row, tools=tuple(tools))
+
+
 def without_parameter_descriptions(tool: Tool) -> Tool:
     """The tool with the descriptions of its parameters left out, its own kept."""
     properties = tool.parameters.get("properties") or {}

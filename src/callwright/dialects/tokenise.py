@@ -29,11 +29,17 @@ class Tokenizer(Protocol):
     def backend_tokenizer(self) -> Any: ...
 
 
-def encode_prompt(segments: Sequence[Segment], tokenizer: Tokenizer) -> list[int]:
-    """Prompt segments -> ids, cut exactly where `render` cuts, so that a prompt is a prefix of its render in tokens."""
-    pieces = ["".join(segment.text for segment in piece) for piece in pieces_of(segments)]
-    encodings = tokenizer.backend_tokenizer.encode_batch(pieces, add_special_tokens=False)
-    return [token for encoding in encodings for token in encoding.ids]
+def encode_prompt(segments: Sequence[Segment], tokenizer: Tokenizer) -> tuple[list[int], int]:
+    """Prompt segments -> ids and the length of their shared prefix in tokens.
+
+    Cut exactly where `render` cuts, so that a prompt is a prefix of its render in tokens.
+    """
+    backend = tokenizer.backend_tokenizer
+    pieces = pieces_of(segments)
+    prefix = _prefix_text(pieces[0])
+    texts = [prefix, *("".join(segment.text for segment in piece) for piece in pieces)]
+    prefix_ids, *ids = (encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False))
+    return [token for piece in ids for token in piece], _common(prefix_ids, ids[0])
 
 
 def render(conversation: Conversation, dialect: Dialect, tokenizer: Tokenizer) -> Rendered:
@@ -136,11 +142,7 @@ def pieces_of(segments: Sequence[Segment]) -> list[list[Segment]]:
 
 def _prefix_len(piece: Sequence[Segment], encoding: Encoding) -> int:
     """Tokens that lie wholly inside the PREFIX segments at the start."""
-    length = 0
-    for segment in piece:
-        if segment.kind is not Kind.PREFIX:
-            break
-        length += len(segment.text)
+    length = len(_prefix_text(piece))
     token = encoding.char_to_token(length) if length else 0
     return len(encoding.ids) if token is None else token
 

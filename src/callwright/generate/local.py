@@ -146,7 +146,7 @@ class LocalEngine:
         return RowsKV.of_flat(FlatKV(prefix, joined), list(map(len, suffixes)), capacity), torch.cat(logits)
 
     def _flat_pass(self, flat: FlatKV, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Rows behind the prefix, one after another in one sequence without padding -> the logits [B, V] at their ends."""
+        """Rows behind the prefix, one after another without padding -> the logits [B, V] at their ends."""
         device, lengths = self.model.device, [len(row) for row in rows]
         layout = continue_layout(flat.get_seq_length(), lengths).to(device)
         ends = torch.tensor(lengths, device=device).cumsum(0) - 1

@@ -81,15 +81,7 @@ def reply(
 def make_prompt(conversation: Conversation, dialect: Dialect, tokenizer: Tokenizer, opening: str = "") -> Prompt:
     """A conversation before an assistant turn -> the prompt, as text and as the tokens that training saw."""
     segments = list(dialect.prompt(conversation))
-    prefix: list[Segment] = []
-    for segment in segments:
-        if segment.kind is not Kind.PREFIX:
-            break
-        prefix.append(segment)
-    token_ids = encode_prompt(segments, tokenizer)
-    prefix_ids = encode_prompt(prefix, tokenizer) if prefix else []
-    # the prefix's last token may merge with what follows; only equal tokens are shared
-    shared = next((i for i, (a, b) in enumerate(zip(prefix_ids, token_ids, strict=False)) if a != b), len(prefix_ids))
+    token_ids, prefix_len = encode_prompt(segments, tokenizer)
     if opening:
-        token_ids = token_ids + encode_prompt([Segment(opening, Kind.PROMPT)], tokenizer)
-    return Prompt(text_of(segments) + opening, token_ids, min(shared, len(token_ids) - 1))
+        token_ids += encode_prompt([Segment(opening, Kind.PROMPT)], tokenizer)[0]
+    return Prompt(text_of(segments) + opening, token_ids, min(prefix_len, len(token_ids) - 1))

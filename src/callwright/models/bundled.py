@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import shutil
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from callwright.errors import ModelError
+from callwright.models.quiet import quiet
 
 BUNDLED = "smollm2-135m"
 """SmolLM2-135M-Instruct (Apache-2.0), Llama architecture, 30 layers, vocabulary 49,152."""
@@ -60,9 +60,10 @@ def _convert(gguf: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        tokenizer, model = _load_gguf(gguf)
-        tokenizer.save_pretrained(work)
-        model.save_pretrained(work)
+        with quiet():
+            tokenizer, model = _load_gguf(gguf)
+            tokenizer.save_pretrained(work)
+            model.save_pretrained(work)
         if folder.exists():  # another process was faster
             return
         work.rename(folder)
@@ -74,17 +75,9 @@ def _load_gguf(gguf: Path) -> tuple[Any, Any]:
     import torch
     from tokenizers import pre_tokenizers
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
-    from transformers.utils import logging as transformers_logging
 
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity(logging.ERROR)
-    transformers_logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-        packed = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
-    finally:
-        transformers_logging.set_verbosity(level)
-        transformers_logging.enable_progress_bar()
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+    packed = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
     # GGUF names this pre-tokenizer "smollm": each digit alone, which the conversion in transformers leaves out.
     backend = tokenizer.backend_tokenizer
     backend.pre_tokenizer = pre_tokenizers.Sequence(

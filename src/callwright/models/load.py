@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from torch import nn
 
 from callwright.errors import ModelError
 from callwright.models.hardware import Hardware
+from callwright.models.quiet import quiet
 from callwright.models.tokenizer import resolve
 
 
@@ -93,20 +91,3 @@ def parameter_counts(model: nn.Module) -> tuple[int, int]:
     """(trained, all) parameters."""
     every = sum(p.numel() for p in model.parameters())
     return sum(p.numel() for p in model.parameters() if p.requires_grad), every
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps transformers' progress bars, notices and warnings to its own developers off the terminal."""
-    from transformers.utils import logging as transformers_logging
-
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity(logging.ERROR)
-    transformers_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        transformers_logging.enable_progress_bar()

@@ -108,9 +108,10 @@ class RowsKV:
 def attend_rows(
     query: Tensor, key: Tensor, value: Tensor, rows: RowsKV, layer: int, how: tuple[float, Any, Any]
 ) -> Tensor:
-    """query [B, H, S, D] of the newest S slots (none of them padding), key and value [B, K, L, D] own slots -> [B, H, S, D].
+    """query [B, H, S, D] of the newest S slots, key and value [B, K, L, D] own slots -> [B, H, S, D].
 
-    how: (scale, window or None, softcap or None). The prefix's keys are used once for all rows, never repeated.
+    how: (scale, window or None, softcap or None). None of the newest slots is padding. The prefix's keys are used
+    once for all rows, never repeated.
     """
     scale, window, softcap = how
     batch, heads, width, size = query.shape

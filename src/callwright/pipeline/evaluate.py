@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
 from callwright.errors import DataError
 from callwright.generate.local import LocalEngine
 from callwright.generate.reply import Options, reply
+from callwright.models.hardware import detect
+from callwright.models.load import load_adapter, load_model
+from callwright.models.tokenizer import load_tokenizer
+from callwright.pipeline.tune import trained_dialect
 from callwright.recipe import Eval
 from callwright.score.failures import write_report
 from callwright.score.run import RowScore, build_report, failures_of, score_row
@@ -25,6 +30,19 @@ class Subject:
     model: Any
     tokenizer: Any
     dialect: Dialect
+
+
+def open_subject(model: str, adapter: Path | None, dialect: str) -> Subject:
+    """A model by its name, with an adapter's folder or without one, loaded for this machine.
+
+    dialect: 'auto' is the one that the adapter was trained in, or else the model's. Raises ModelError.
+    """
+    tokenizer = load_tokenizer(model)
+    written = dialect_for(trained_dialect(dialect, adapter), tokenizer)
+    loaded = load_model(model, detect())
+    if adapter is None:
+        return Subject("base", loaded, tokenizer, written)
+    return Subject("tuned", load_adapter(loaded, adapter), tokenizer, written)
 
 
 def evaluate(

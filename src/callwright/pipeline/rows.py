@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from callwright.data import conversations
-from callwright.data.toolset import most_frequent, with_tools, without_parameter_descriptions
+from callwright.data.toolset import declared, most_frequent, with_tools, without_parameter_descriptions
 from callwright.errors import DataError
 from callwright.recipe import Eval, Recipe
 from callwright.synth import generate, load_phrasebook
@@ -49,7 +49,7 @@ def training_rows(recipe: Recipe) -> Rows:
         given = conversations(
             recipe.data.train, limit=recipe.data.rows, bad=bad if recipe.data.bad_rows == "drop" else None
         )
-        rows += with_tools(given, tools) if recipe.tools.most_frequent else _filled(given, tools)
+        rows += with_tools(given, tools) if recipe.tools.most_frequent else (declared(row, tools) for row in given)
     if recipe.synth is not None:
         book = load_phrasebook(recipe.synth.phrases, tools) if recipe.synth.phrases else None
         rows += generate(tools, book, recipe.synth.rows, recipe.synth.seed)
@@ -64,15 +64,9 @@ def held_out_rows(settings: Eval, tools: Sequence[Tool], *, only_tools: bool) ->
     Raises DataError for a bad row, or where no row is left.
     """
     given = conversations(settings.data)
-    rows = list(with_tools(given, tools) if only_tools else _filled(given, tools))
+    rows = list(with_tools(given, tools) if only_tools else (declared(row, tools) for row in given))
     if settings.rows is not None and settings.rows < len(rows):
         rows = random.Random(settings.seed).sample(rows, settings.rows)
     if not rows:
         raise DataError(settings.data, "no row is left to score")
     return rows
-
-
-def _filled(rows: Iterable[Conversation], tools: Sequence[Tool]) -> list[Conversation]:
-    """Rows that declare no tools get the fixed set; rows with tools of their own keep them."""
-    fixed = tuple(tools)
-    return [replace(row, tools=fixed) if fixed and not row.tools else row for row in rows]

@@ -32,7 +32,7 @@ class Watcher(Protocol):
 
     def step(self, name: str, skipped: bool) -> None: ...
 
-    def facts(self, title: str, facts: dict[str, str]) -> None: ...
+    def facts(self, facts: dict[str, str]) -> None: ...
 
     def training(self, progress: Progress) -> None: ...
 
@@ -92,7 +92,7 @@ def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wa
             "precision": f"{machine.precision} ({machine.why['precision']})",
             "steps": f"{settings.steps} of {settings.plan.batch_size} rows",
         }
-        watch.facts("training", prepared.facts() | chosen)
+        watch.facts(prepared.facts() | chosen)
         tune(recipe, prepared, workshop, folder, watch.training, resume=resume)
         folder.mark("train")
 
@@ -112,7 +112,7 @@ def _make_rows(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wat
         facts["tools"] = f"{len(made.tools)}: {', '.join(tool.name for tool in made.tools)}"
     if made.bad:
         facts["unreadable"] = f"{len(made.bad)} left out; the first: {made.bad[0].where}: {made.bad[0].why}"
-    watch.facts("rows", facts)
+    watch.facts(facts)
     folder.mark("rows")
 
 

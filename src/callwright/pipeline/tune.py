@@ -120,9 +120,8 @@ def _save(model: Any, workshop: Workshop, folder: Path) -> None:
     write_json(folder / _NOTES, {"dialect": workshop.dialect.name})
 
 
-def trained_dialect(name: str, adapter: str | None) -> str:
+def trained_dialect(name: str, adapter: Path | None) -> str:
     """The dialect that an adapter was trained in, where the user names none ('auto') and the adapter says it."""
-    notes = Path(adapter or "") / _NOTES
-    if name != "auto" or adapter is None or not notes.is_file():
+    if name != "auto" or adapter is None or not (adapter / _NOTES).is_file():
         return name
-    return str(json.loads(notes.read_text(encoding="utf-8"))["dialect"])
+    return str(json.loads((adapter / _NOTES).read_text(encoding="utf-8"))["dialect"])

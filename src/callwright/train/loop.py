@@ -43,7 +43,6 @@ class Settings:
     max_grad_norm: float = 1.0
     precision: str = "bf16"
     save_every: int = 50
-    log_every: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,7 @@ def train(model: nn.Module, rows: Sequence[Rendered], settings: Settings, run: R
         progress = _step(machine, _work(rows, keys, settings, state.step), settings, state)
         state = State(state.step + 1, state.tokens + progress.tokens, state.seconds + progress.seconds)
         if accelerator.is_main_process:
-            if state.step % settings.log_every == 0 or state.step == settings.steps:
-                _log(log, progress)
+            _log(log, progress)
             due = settings.save_every and state.step % settings.save_every == 0
             if due or state.step == settings.steps:
                 checkpoint.save(checkpoints, model, optimizer.optimizer, state)
