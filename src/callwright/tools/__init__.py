@@ -1,4 +1,4 @@
-"""Where tools come from: a Python file or module, or a JSON file -> Tool."""
+"""Where tools come from: Python, JSON, OpenAPI, GraphQL, MCP -> Tool."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 from callwright.errors import ToolError, did_you_mean
+from callwright.tools.graphql import read_graphql
 from callwright.tools.jsonfile import read_tools, tool_from_json, tool_to_json, tools_from_json
+from callwright.tools.mcp import mcp_tools
+from callwright.tools.openapi import Selection, is_openapi, read_document, read_openapi
 from callwright.tools.python import tool_from_function, tools_from_module
 from callwright.tools.show import signature_of
 from callwright.types import Tool
@@ -21,28 +24,74 @@ __all__ = [
     "tools_from_module",
 ]
 
+_GRAPHQL = (".graphql", ".graphqls", ".gql")
+_YAML = (".yaml", ".yml")
+_FILES = (".json", ".jsonl", *_YAML, *_GRAPHQL)
 _FILE = re.compile(r"(?P<source>.+\.py)(?::(?P<names>[^:/\\]*))?")
 _MODULE = re.compile(r"(?P<source>[A-Za-z_][\w.]*)(?::(?P<names>.*))?")
 
 
 def load_tools(spec: str) -> tuple[Tool, ...]:
-    """The tools that `spec` names: `tools.py`, `tools.py:set_light,get_time`, `my.module`, or `tools.json`.
+    """The tools that `spec` names.
 
-    A Python file or module is run: it is the user's own code, never a model's.
+    `tools.py`, `tools.py:set_light,get_time`, or `my.module`; `tools.json` or `.jsonl` in any of the usual shapes; an
+    OpenAPI document, `.json` or `.yaml`, all of it or a selection, `api.yaml#tag=pets&path=/store/*&method=get`; a
+    GraphQL schema, `schema.graphql#field=user,orders`; or an MCP server, `mcp:https://...` or `mcp:COMMAND`. A Python
+    file or module is run, and so is an MCP server's command: the user's own code, never a model's.
 
     Raises ToolError where there is no such source, where it cannot be read, or where two tools have one name.
     """
-    if spec.endswith(".json"):
-        _must_exist(Path(spec))
-        return _distinct(read_tools(Path(spec)), spec)
+    if spec.startswith("mcp:"):
+        return _distinct(mcp_tools(spec.removeprefix("mcp:")), spec)
+    path, _, chosen = spec.partition("#")
+    if path.lower().endswith(_FILES):
+        _must_exist(Path(path))
+        return _distinct(_of_file(Path(path), chosen, spec), spec)
     file = _FILE.fullmatch(spec)
     found = file or _MODULE.fullmatch(spec)
     if found is None:
-        raise ToolError(f"{spec}: is not a source of tools; name a .py file, a module, or a .json file")
+        raise ToolError(
+            f"{spec}: is not a source of tools; name a .py file, a module, a .json, .yaml or .graphql file, "
+            "or mcp:SERVER"
+        )
     names = [name.strip() for name in found["names"].split(",") if name.strip()] if found["names"] else None
     if file:
         _must_exist(Path(found["source"]))
     return _distinct(tools_from_module(Path(found["source"]) if file else found["source"], names), spec)
+
+
+def _of_file(path: Path, chosen: str, spec: str) -> tuple[Tool, ...]:
+    options = _options(chosen, spec)
+    if path.name.lower().endswith(_GRAPHQL):
+        _known(options, ("field",), spec)
+        return tuple(operation.tool for operation in read_graphql(path, options.get("field", ())))
+    if path.name.lower().endswith(_YAML) or (path.suffix == ".json" and is_openapi(read_document(path))):
+        _known(options, ("tag", "path", "operation", "method"), spec)
+        select = Selection(*(options.get(key, ()) for key in ("tag", "path", "operation", "method")))
+        return tuple(operation.tool for operation in read_openapi(path, select))
+    _known(options, ("name",), spec)
+    tools = read_tools(path)
+    for name in options.get("name", ()):
+        if name not in {tool.name for tool in tools}:
+            raise ToolError(f"{spec}: no tool '{name}'{did_you_mean(name, [tool.name for tool in tools])}")
+    return tuple(tool for tool in tools if not options or tool.name in options["name"])
+
+
+def _options(chosen: str, spec: str) -> dict[str, tuple[str, ...]]:
+    """`tag=a,b&method=get` -> values by key."""
+    options: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, chosen.split("&")):
+        key, equals, values = part.partition("=")
+        if not equals:
+            raise ToolError(f"{spec}: after '#' write key=value, as in '#tag=pets&method=get'")
+        options[key] = tuple(value for value in values.split(",") if value)
+    return options
+
+
+def _known(options: dict[str, tuple[str, ...]], keys: tuple[str, ...], spec: str) -> None:
+    for key in options:
+        if key not in keys:
+            raise ToolError(f"{spec}: unknown key '{key}'{did_you_mean(key, keys)}; known are {', '.join(keys)}")
 
 
 def _must_exist(path: Path) -> None:

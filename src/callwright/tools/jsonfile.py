@@ -1,4 +1,4 @@
-"""Tools written as JSON (OpenAI, Anthropic, MCP, xLAM) -> Tool, and back to the bare OpenAI form."""
+"""Tools written as JSON (OpenAI, Anthropic, Gemini, MCP, xLAM, BFCL, Seal-Tools) -> Tool, and back to OpenAI's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from callwright.errors import ToolError
 from callwright.schema import normalise
 from callwright.types import JsonObject, Tool
 
+_DECLARATIONS = ("functionDeclarations", "function_declarations")
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema")
 
 
@@ -28,6 +29,8 @@ def tool_from_json(raw: object, where: str) -> Tool:
     if not isinstance(raw, dict):
         raise ToolError(f'{where}: is a {type(raw).__name__}, not an object; write it as {{"name": ..., ...}}')
     body = raw["function"] if isinstance(raw.get("function"), dict) else raw
+    if "api_name" in body:
+        body = _from_seal(body)
     name = body.get("name")
     if not isinstance(name, str) or not name.strip():
         raise ToolError(f'{where}: has no name (found {name!r}); give it the function\'s name as "name"')
@@ -40,6 +43,12 @@ def tool_from_json(raw: object, where: str) -> Tool:
     except ToolError as error:
         raise ToolError(f"{where}: tool '{name}': {error}") from error
     return Tool(name, description or "", parameters)
+
+
+def _from_seal(body: JsonObject) -> JsonObject:
+    """Seal-Tools' `api_name`, `api_description`, and `required` beside the parameters."""
+    parameters = {"type": "object", "properties": body.get("parameters") or {}, "required": body.get("required") or []}
+    return {"name": body["api_name"], "description": body.get("api_description"), "parameters": parameters}
 
 
 def tool_to_json(tool: Tool) -> JsonObject:
@@ -57,19 +66,43 @@ def tools_from_json(raw: object, where: str) -> tuple[Tool, ...]:
     Raises ToolError as `tool_from_json`, naming the tool by its place in the list, counted from 1.
     """
     listed: Any = raw.get("tools", raw) if isinstance(raw, dict) else raw
-    if isinstance(listed, dict) and ("name" in listed or "function" in listed):
+    if isinstance(listed, dict) and any(key in listed for key in ("name", "function", "api_name", *_DECLARATIONS)):
         listed = [listed]
     if not isinstance(listed, list):
         raise ToolError(f'{where}: holds no tools; write a list of tools, or an object with a "tools" list')
-    return tuple(tool_from_json(item, f"{where}: tool {i}") for i, item in enumerate(listed, 1))
+    flat = [tool for item in listed for tool in _declared(item)]
+    return tuple(tool_from_json(item, f"{where}: tool {i}") for i, item in enumerate(flat, 1))
+
+
+def _declared(item: object) -> list[Any]:
+    """Gemini keeps several functions in one tool; every other form is one tool."""
+    if isinstance(item, dict):
+        for key in _DECLARATIONS:
+            if isinstance(item.get(key), list):
+                return list(item[key])
+    return [item]
 
 
 def read_tools(path: Path) -> tuple[Tool, ...]:
-    """The tools of a JSON file. Raises ToolError where it cannot be read, naming the line of broken JSON."""
+    """The tools of a JSON file, or of JSON lines. Raises ToolError where it cannot be read, naming the line."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        if path.name.endswith(".jsonl"):
+            return _of_lines(text, str(path))
+        raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise ToolError(f"{path}:{error.lineno}: is not JSON: {error.msg} at column {error.colno}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ToolError(f"{path}: cannot be read: {error}") from error
     return tools_from_json(raw, str(path))
+
+
+def _of_lines(text: str, where: str) -> tuple[Tool, ...]:
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                found.append(tool_from_json(json.loads(line), f"{where}:{number}"))
+            except json.JSONDecodeError as error:
+                raise ToolError(f"{where}:{number}: is not JSON: {error.msg} at column {error.colno}") from error
+    return tuple(found)

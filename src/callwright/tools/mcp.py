@@ -1,0 +1,87 @@
+"""An MCP server, by stdio or streamable HTTP, through the official SDK -> its tools, and calls of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from callwright.errors import MissingExtra, ToolError
+from callwright.tools.jsonfile import tool_from_json
+from callwright.types import JsonObject, Tool
+
+SECONDS = 30.0
+"""How long a server may take to answer."""
+
+T = TypeVar("T")
+
+
+def mcp_tools(server: str, env: Mapping[str, str] | None = None) -> tuple[Tool, ...]:
+    """All tools of a server: a URL (streamable HTTP), or the command line that starts it (stdio).
+
+    A command is run as it stands, without a shell. Raises ToolError where the server cannot be reached, fails or takes
+    longer than SECONDS; MissingExtra without the SDK.
+    """
+
+    async def listed(client: Any) -> list[Any]:
+        page = await client.list_tools()
+        found = [*page.tools]
+        while page.next_cursor:
+            page = await client.list_tools(cursor=page.next_cursor)
+            found += page.tools
+        return found
+
+    raw = _run(server, env, listed)
+    return tuple(tool_from_json(_json(tool), f"{server}: tool {i}") for i, tool in enumerate(raw, 1))
+
+
+def mcp_call(server: str, name: str, arguments: JsonObject, env: Mapping[str, str] | None = None) -> str:
+    """Calls one tool and gives the text of its result. Raises ToolError also for a result that is an error."""
+
+    async def called(client: Any) -> Any:
+        return await client.call_tool(name, arguments)
+
+    result = _run(server, env, called)
+    text = "\n".join(part.text for part in result.content if getattr(part, "type", "") == "text")
+    if result.is_error:
+        raise ToolError(f"{server}: '{name}' failed: {text or 'no reason given'}")
+    return text
+
+
+def _json(tool: Any) -> JsonObject:
+    dumped: JsonObject = tool.model_dump(by_alias=True, exclude_none=True)
+    return dumped
+
+
+def _run(server: str, env: Mapping[str, str] | None, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def connected() -> T:
+        async with asyncio.timeout(SECONDS), _client(server, env) as client:
+            return await work(client)
+
+    try:
+        return asyncio.run(connected())
+    except TimeoutError:
+        raise ToolError(f"{server}: the MCP server did not answer within {SECONDS:.0f} seconds") from None
+    except (ToolError, MissingExtra):
+        raise
+    except Exception as error:  # the SDK raises groups of whatever its tasks raised
+        raise ToolError(f"{server}: the MCP server failed: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _client(server: str, env: Mapping[str, str] | None) -> Any:
+    try:
+        from mcp import Client, StdioServerParameters
+    except ImportError:
+        raise MissingExtra("mcp", "mcp") from None
+    if server.startswith(("http://", "https://")):
+        return Client(server)
+    command, *arguments = shlex.split(server)
+    return Client(StdioServerParameters(command=command, args=arguments, env={**os.environ, **env} if env else None))
