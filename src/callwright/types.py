@@ -59,7 +59,8 @@ class Message:
 class Conversation:
     """One training or test row. `source` names the data set; `where` is "file:line" (or "file:row N").
 
-    `notes` says what the reader repaired on the way, for the linter to report.
+    `notes` says what the reader repaired on the way, for the linter to report. `provenance` says where the row came
+    from: licence, generator, template or teacher, the checks that it passed, the augmentations that were applied.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Conversation:
     source: str = ""
     where: str = ""
     notes: tuple[str, ...] = ()
+    provenance: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

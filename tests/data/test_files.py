@@ -156,7 +156,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty"),
     "blank": (b" \n\n ", "the file is empty"),
     "empty array": (b"[ ]\n", "the file holds no rows"),
-    "csv": (b"id,query\n1,hi\n", "neither JSON, JSON lines nor Parquet: it begins with 'id,query"),
+    "csv of other columns": (b"id,query\n1,hi\n", "unknown row format with the keys id, query; known are logs ("),
     "zip": (b"PK\x03\x04....", "zip archive: unpack it first"),
     "zstd": (b"\x28\xb5\x2f\xfd....", "unzstd"),
     "utf-16": ('[{"messages": []}]'.encode("utf-16"), "UTF-16 text"),
@@ -174,7 +174,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "all lines bad": (b"{1}\n{2}\n", "none of the first 2 rows can be read"),
     "unknown keys": (
         b'{"prompt": 1, "output": 2}\n',
-        "unknown row format with the keys prompt, output; known are openai (",
+        "unknown row format with the keys prompt, output; known are logs (",
     ),
     "not gzip inside": (b"\x1f\x8b\x08\x00", "the gzip stream ends early at about row 1"),
     "damaged gzip": (

@@ -9,10 +9,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from callwright.data import canonical, openai, sharegpt, xlam
+from callwright.data import (
+    answer,
+    bfcl,
+    canonical,
+    glaive,
+    hermes,
+    logs,
+    openai,
+    seal,
+    sharegpt,
+    table,
+    toolace,
+    toolalpaca,
+    toolrl,
+    trl,
+    xlam,
+)
 from callwright.data.canonical import write
 from callwright.data.fields import Fields
-from callwright.data.files import RawRow, raw_rows
+from callwright.data.files import RawRow
+from callwright.data.sources import is_named, source_rows
 from callwright.errors import DataError, did_you_mean
 from callwright.types import BadRow, Conversation, JsonObject
 
@@ -30,13 +47,28 @@ class Format:
     matches: Callable[[JsonObject], bool]
     from_row: Callable[[JsonObject, str, Fields], Conversation]
     to_row: Callable[[Conversation], JsonObject]
+    expand: Callable[[JsonObject], Iterator[JsonObject]] | None = None
+    """One raw row -> the rows in it, where a format keeps several together."""
 
 
 READERS: dict[str, Format] = {
-    # openai stands before canonical: its signs are narrower, and rows without them are read alike by both
+    # the narrower signs stand first: a row of openai's or with an answer apart is also one of ours by its keys
+    "logs": Format(logs.KEYS, logs.matches, logs.from_row, logs.to_row),
+    "answer": Format(answer.KEYS, answer.matches, answer.from_row, answer.to_row),
     "openai": Format(openai.KEYS, openai.matches, openai.from_row, openai.to_row),
     "canonical": Format(canonical.KEYS, canonical.matches, canonical.from_row, canonical.to_row),
     "xlam": Format(xlam.KEYS, xlam.matches, xlam.from_row, xlam.to_row),
+    "csv": Format(table.KEYS, table.matches, table.from_row, table.to_row),
+    "seal": Format(seal.KEYS, seal.matches, seal.from_row, seal.to_row),
+    "toolace": Format(toolace.KEYS, toolace.matches, toolace.from_row, toolace.to_row),
+    "hermes": Format(hermes.KEYS, hermes.matches, hermes.from_row, hermes.to_row),
+    "glaive": Format(glaive.KEYS, glaive.matches, glaive.from_row, glaive.to_row),
+    "toolalpaca": Format(
+        toolalpaca.KEYS, toolalpaca.matches, toolalpaca.from_row, toolalpaca.to_row, toolalpaca.expand
+    ),
+    "toolrl": Format(toolrl.KEYS, toolrl.matches, toolrl.from_row, toolrl.to_row),
+    "bfcl": Format(bfcl.KEYS, bfcl.matches, bfcl.from_row, bfcl.to_row),
+    "trl": Format(trl.KEYS, trl.matches, trl.from_row, trl.to_row),
     "sharegpt": Format(sharegpt.KEYS, sharegpt.matches, sharegpt.from_row, sharegpt.to_row),
 }
 
@@ -46,7 +78,8 @@ def read(
 ) -> Iterator[Conversation | BadRow]:
     """The rows of a file in order, at most `limit` of them; a row that cannot be read is a BadRow, and reading goes on.
 
-    Reads JSON arrays, JSON lines and Parquet, plain or gzipped, in constant memory. `format` is a key of READERS;
+    Reads JSON arrays, JSON lines, CSV and Parquet, plain or gzipped, in constant memory; also `hub:OWNER/NAME` and
+    `bfcl:CATEGORY`. `format` is a key of READERS;
     without it the first rows tell. `lenient` decodes fields that were encoded as JSON more than once. A row without an
     id is named after the file and its number.
 
@@ -56,7 +89,7 @@ def read(
     name = str(path)
     if format is not None and format not in READERS:
         raise DataError(name, f"unknown format '{format}'{did_you_mean(format, READERS)}; known are {_known()}")
-    if not Path(path).exists():
+    if not is_named(name) and not Path(path).exists():
         raise DataError(name, "there is no such file")
     return itertools.islice(_read(path, format, Fields(lenient=lenient)), limit)
 
@@ -82,23 +115,24 @@ def conversations(
 
 
 def _read(path: str | os.PathLike[str], format: str | None, fields: Fields) -> Iterator[Conversation | BadRow]:
-    rows = raw_rows(path)
+    rows = source_rows(str(path))
     head = list(itertools.islice(rows, _HEAD))
     reader = READERS[format] if format else _detect(head, str(path))
-    stem = Path(path).name.split(".")[0]
+    stem = Path(str(path).rpartition(":")[2] if is_named(str(path)) else path).name.split(".")[0]
     for row in itertools.chain(head, rows):
         if isinstance(row, BadRow):
             yield row
             continue
         if row.value.get("id") in (None, ""):
             row.value["id"] = f"{stem}-{row.number}"
-        try:
-            conversation = reader.from_row(row.value, row.where, fields)
-        except DataError as error:
-            yield BadRow(row.where, error.what, row.text)
-            continue
-        notes = fields.notes(conversation.tools)
-        yield dataclasses.replace(conversation, notes=notes) if notes else conversation
+        for value in reader.expand(row.value) if reader.expand else (row.value,):
+            try:
+                conversation = reader.from_row(value, row.where, fields)
+            except DataError as error:
+                yield BadRow(row.where, error.what, row.text)
+                continue
+            notes = fields.notes(conversation.tools)
+            yield dataclasses.replace(conversation, notes=notes) if notes else conversation
 
 
 def _detect(head: list[RawRow | BadRow], name: str) -> Format:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import os
 import uuid
@@ -13,6 +15,7 @@ from typing import IO, Any, cast
 
 from callwright.data.chat import read_messages
 from callwright.data.fields import Fields, dump, text, tools_json
+from callwright.data.files import kind_of
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, ToolCall
 
@@ -35,7 +38,16 @@ def from_row(row: JsonObject, where: str, fields: Fields) -> Conversation:
         messages=read_messages(row.get("messages"), where, fields),
         source=text(row.get("source"), "'source'", where),
         where=where,
+        provenance=_provenance(row.get("provenance"), where, fields),
     )
+
+
+def _provenance(raw: Any, where: str, fields: Fields) -> JsonObject:
+    """An object, or a JSON string of one as Parquet holds it."""
+    value = fields.decoded(raw, "'provenance'", where) if isinstance(raw, str) else raw
+    if value is not None and not isinstance(value, dict):
+        raise DataError(where, f"'provenance' is {kind_of(value)}; it must be an object")
+    return value or {}
 
 
 def to_row(conversation: Conversation) -> JsonObject:
@@ -50,6 +62,7 @@ def to_row(conversation: Conversation) -> JsonObject:
         "source": conversation.source,
         "messages": [_message_row(message) for message in conversation.messages],
         "tools": tools_json(conversation.tools),
+        **({"provenance": conversation.provenance} if conversation.provenance else {}),
     }
 
 
@@ -96,8 +109,6 @@ def writer(path: str | os.PathLike[str], row_of: RowOf | None = None) -> Iterato
     opened = next((sink for ending, sink in _SINKS.items() if target.name.lower().endswith(ending)), None)
     if opened is None:
         raise DataError(str(path), f"the name must end in one of {', '.join(_SINKS)}")
-    if row_of is not None and target.name.lower().endswith(".parquet"):
-        raise DataError(str(path), "Parquet holds canonical rows only; write this format as .jsonl")
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -140,11 +151,11 @@ def _array(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
     _put(file, next(lead, b"\n"), b"]\n")
 
 
-def _check_utf8(conversation: Conversation) -> None:
+def _check_utf8(value: str, name: str, conversation: Conversation) -> None:
     try:
-        f"{conversation.id}{conversation.source}".encode()
+        value.encode()
     except UnicodeEncodeError as error:
-        raise DataError(conversation.where or f"row {conversation.id!r}", f"'id' or 'source': {error}") from None
+        raise DataError(conversation.where or f"row {conversation.id!r}", f"'{name}': {error}") from None
 
 
 def _put(file: IO[bytes], *pieces: bytes) -> None:
@@ -167,29 +178,62 @@ def _parquet(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
     import pyarrow
     import pyarrow.parquet
 
-    # messages and tools are JSON strings: as nested columns, Arrow would fill None into every schema and argument
-    schema = pyarrow.schema([(name, pyarrow.string()) for name in ("id", "source", "messages", "tools")])
+    # every column is text: as nested columns, Arrow would fill None into every schema and argument
     rows: list[dict[str, str]] = []
+    opened: list[Any] = []
 
-    with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as table:
+    def flush() -> None:
+        if not opened:
+            names = dict.fromkeys(name for row in rows for name in row) or ("id", "source", "messages", "tools")
+            schema = pyarrow.schema([(name, pyarrow.string()) for name in names])
+            opened.append(pyarrow.parquet.ParquetWriter(file, schema, compression="zstd"))
+        if rows:
+            opened[0].write_batch(pyarrow.RecordBatch.from_pylist(rows, schema=opened[0].schema))
+            rows.clear()
 
-        def flush() -> None:
-            if rows:
-                table.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema=schema))
-                rows.clear()
+    def add(conversation: Conversation) -> None:
+        row = row_of(conversation)
+        for name, value in row.items():
+            if not isinstance(value, str):
+                row[name] = _encoded(value, conversation).decode()
+            elif not value.isprintable():
+                _check_utf8(value, name, conversation)
+        if opened and (new := row.keys() - set(opened[0].schema.names)):
+            where = conversation.where or f"row {conversation.id!r}"
+            raise DataError(where, f"Parquet's columns are those of the first rows, without {', '.join(sorted(new))}")
+        rows.append(row)
+        if len(rows) == 1000:
+            flush()
 
-        def add(conversation: Conversation) -> None:
-            row = row_of(conversation)
-            for name in ("messages", "tools"):
-                row[name] = _encoded(row[name], conversation).decode()
-            if not row["id"].isprintable() or not row["source"].isprintable():
-                _check_utf8(conversation)
-            rows.append(row)
-            if len(rows) == 1000:
-                flush()
-
+    try:
         yield add
         flush()
+    finally:
+        for table in opened:
+            table.close()
+
+
+@contextmanager
+def _table(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
+    written = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    tables: list[Any] = []
+
+    def add(conversation: Conversation) -> None:
+        row = row_of(conversation)
+        if not all(isinstance(value, str) for value in row.values()):
+            where = conversation.where or f"row {conversation.id!r}"
+            raise DataError(
+                where, "a CSV table holds texts only: convert with --to csv, or write this format as .jsonl"
+            )
+        for name, value in row.items():
+            _check_utf8(value, name, conversation)
+        if not tables:
+            tables.append(csv.DictWriter(written, list(row), lineterminator="\n"))
+            tables[0].writeheader()
+        tables[0].writerow(row)
+
+    yield add
+    written.detach()
 
 
 _SINKS: dict[str, Callable[[IO[bytes], RowOf], AbstractContextManager[Add]]] = {
@@ -197,5 +241,7 @@ _SINKS: dict[str, Callable[[IO[bytes], RowOf], AbstractContextManager[Add]]] = {
     ".jsonl.gz": _gzipped(_lines),
     ".json": _array,
     ".json.gz": _gzipped(_array),
+    ".csv": _table,
+    ".csv.gz": _gzipped(_table),
     ".parquet": _parquet,
 }

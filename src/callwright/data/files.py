@@ -1,9 +1,10 @@
-"""A file, whatever its name says -> raw rows: JSON arrays, JSON lines and Parquet, plain or gzipped, streamed."""
+"""A file, whatever its name says -> raw rows: JSON arrays, JSON lines, CSV and Parquet, plain or gzipped, streamed."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
+import csv
 import gzip
 import json
 import os
@@ -22,6 +23,9 @@ from callwright.types import BadRow, JsonObject
 
 CHUNK = 1 << 20
 """Bytes that are read, and decoded, at a time."""
+
+_LONGEST_FIELD = 64 << 20
+"""Characters in one field of a table: more is a quote that is never closed."""
 
 _GZIP, _PARQUET, _BOM = b"\x1f\x8b", b"PAR1", "\ufeff"
 _GZIP_FAILURES = (EOFError, gzip.BadGzipFile, zlib.error)
@@ -120,6 +124,9 @@ def _text_rows(chunks: Iterator[bytes], name: str) -> Iterator[RawRow | BadRow]:
     first = text.peek()
     if not first:
         raise DataError(name, "the file is empty")
+    if first not in "[{":
+        yield from _table_rows(text, name)
+        return
     values = jsonstream.array if first == "[" else jsonstream.concatenated if _is_spread_out(text) else jsonstream.lines
     number = 0
     for number, (line, value, excerpt) in enumerate(values(text), 1):
@@ -163,10 +170,40 @@ def _refuse_foreign(chunk: bytes, name: str) -> None:
     for magic, advice in _FOREIGN.items():
         if chunk.startswith(magic):
             raise DataError(name, f"this is {advice}")
-    start = chunk.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if start and start not in b"[{":
-        seen = chunk[:40].decode("utf-8", "replace")
-        raise DataError(name, f"neither JSON, JSON lines nor Parquet: it begins with {seen!r}")
+
+
+def _table_rows(text: jsonstream.Window, name: str) -> Iterator[RawRow | BadRow]:
+    """Rows of a CSV table, values as texts. Raises DataError for a text that is no table, and at a broken quote."""
+    head = text.first_line()
+    delimiter = max(",;\t", key=head.count)
+    if head.count(delimiter) == 0:
+        raise DataError(name, f"neither JSON, JSON lines, CSV nor Parquet: it begins with {head[:40]!r}")
+    csv.field_size_limit(_LONGEST_FIELD)
+    table = csv.reader((line + "\n" for line in jsonstream.split(text)), delimiter=delimiter, strict=True)
+    columns: list[str] = []
+    number = 0
+    while True:
+        line = table.line_num + 1
+        try:
+            values = next(table, None)
+        except csv.Error as error:
+            raise DataError(f"{name}:{line}", f"not CSV: {error}; the rest cannot be read") from None
+        if values is None:
+            break
+        if not columns:
+            columns = [column.strip() for column in values]
+            continue
+        if not any(values):
+            continue
+        number += 1
+        excerpt = delimiter.join(values)[: jsonstream.EXCERPT]
+        if len(values) != len(columns):
+            why = f"the row has {len(values)} columns, the header {len(columns)}"
+            yield BadRow(f"{name}:{line}", why, excerpt)
+        else:
+            yield RawRow(f"{name}:{line}", number, dict(zip(columns, values, strict=True)), excerpt)
+    if not number:
+        raise DataError(name, "the table holds no rows below its header")
 
 
 def _is_spread_out(text: jsonstream.Window) -> bool:

@@ -147,7 +147,7 @@ def concatenated(text: Window) -> Iterator[Item]:
 def lines(text: Window) -> Iterator[Item]:
     """One value a line. A broken line is a `Broken`; blank lines are skipped."""
     number = text.line
-    for line in _split(text):
+    for line in split(text):
         if line and not line.isspace():
             yield number, _line_value(line), line[:EXCERPT]
         number += 1
@@ -168,7 +168,7 @@ def _line_value(line: str) -> Any:
         return Broken(f"not JSON that can be read: {error}")
 
 
-def _split(text: Window) -> Iterator[str]:
+def split(text: Window) -> Iterator[str]:
     """Lines cut at "\\n" alone: U+2028 and its like are legal inside JSON strings."""
     rest: list[str] = []
     while True:

@@ -6,6 +6,7 @@ from typing import Any
 
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
+from callwright.data.limits import cannot, one_exchange, place_of
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, ToolCall
 
@@ -46,19 +47,10 @@ def _answers(raw: Any, where: str, fields: Fields) -> tuple[ToolCall, ...]:
 
 def to_row(conversation: Conversation) -> JsonObject:
     """The row of one question and its calls. Raises DataError for a conversation that holds more than that."""
-    where = conversation.where or f"row {conversation.id!r}"
-    roles = [message.role for message in conversation.messages]
-    if "system" in roles:
-        raise DataError(where, "xlam cannot hold system text")
-    if roles != ["user", "assistant"]:
-        raise DataError(
-            where, f"xlam cannot hold the turns {', '.join(roles) or '(none)'}: only one user, one assistant"
-        )
-    question, answer = conversation.messages
+    where = place_of(conversation)
+    question, answer = one_exchange(conversation, "xlam")
     if answer.text:
-        raise DataError(where, "xlam cannot hold an answer in text" + (" beside calls" if answer.calls else ""))
-    if answer.train is not None:
-        raise DataError(where, "xlam cannot hold 'train' marks")
+        raise cannot(conversation, "xlam", "an answer in text" + (" beside calls" if answer.calls else ""))
     calls = [{"name": call.name, "arguments": call.arguments} for call in answer.calls]
     own_id = conversation.id
     return {
