@@ -26,8 +26,9 @@ VERBS = [
     ("eval",),
     ("chat",),
     ("doctor",),
-    ("tools", "show"),
+    *(("tools", verb) for verb in ("show", "lint", "diff")),
     *(("data", verb) for verb in ("show", "lint", "convert", "stats", "split")),
+    *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "migrate")),
 ]
 Cli = Callable[..., tuple[int, str, str]]
 

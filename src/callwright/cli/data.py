@@ -7,11 +7,25 @@ from typing import Annotated
 
 import typer
 
+from callwright.cli import mixing
+from callwright.cli.mixing import must_not_exist
 from callwright.cli.run import AsJson
 from callwright.types import BadRow, Conversation
 
 app = typer.Typer(
     no_args_is_help=True, help="Data: look at rows, check them, convert, count, split.", rich_markup_mode=None
+)
+
+app.command("dedupe", epilog="Example: callwright data dedupe train.jsonl clean.jsonl")(mixing.dedupe)
+app.command("overlap", epilog="Example: callwright data overlap train.jsonl bfcl:live_simple --tools")(mixing.overlap)
+app.command("mix", epilog="Example: callwright data mix mixed.jsonl calls.jsonl=3 chat.jsonl=1:2000 --rows 8000")(
+    mixing.mix
+)
+app.command("augment", epilog="Example: callwright data augment train.jsonl more.jsonl --kind rename --kind withhold")(
+    mixing.augment
+)
+app.command("migrate", epilog="Example: callwright data migrate train.jsonl new.jsonl --old v1.json --new v2.json")(
+    mixing.migrate
 )
 
 File = Annotated[str, typer.Argument(help="A .json, .jsonl or .parquet file, plain or gzipped, in any known format.")]
@@ -88,7 +102,7 @@ def lint(  # noqa: PLR0913  # one argument an option
         for row in read(file, format=data_format, limit=limit, lenient=fix is not None)
     )
     if fix:
-        _must_not_exist(fix)
+        must_not_exist(fix)
         kept, left_out = fix_rows(rows, checker, fix)
         err.print(f"{kept} rows written to {fix}, {left_out} with errors left out")
     else:
@@ -114,7 +128,7 @@ def convert(
     from callwright.cli.console import err, print_json
     from callwright.data.convert import convert as write_as
 
-    _must_not_exist(output)
+    must_not_exist(output)
     done = write_as(file, output, to, limit=limit, skip_bad=skip_bad)
     if as_json:
         print_json({"rows": done.rows, "skipped": [{"where": bad.where, "why": bad.why} for bad in done.skipped]})
@@ -204,13 +218,6 @@ def _nth(file: str, number: int, tools: str | None) -> Conversation:
     if isinstance(found, BadRow):
         raise DataError(found.where, found.why)
     return declared(found, load_tools(tools) if tools else ())
-
-
-def _must_not_exist(path: str) -> None:
-    from callwright.errors import DataError
-
-    if Path(path).exists():
-        raise DataError(path, "exists already; give another file")
 
 
 def _plain(value: object) -> str:

@@ -150,6 +150,11 @@ class Linter:
         self._ids.add(key)
 
 
+def lint(row: Conversation) -> list[Problem]:
+    """The problems of one row; a Linter of its own for many."""
+    return Linter().check(row)
+
+
 def bad_row(row: BadRow) -> Problem:
     """A row that a reader could not read, as a finding."""
     return Problem("unreadable row", row.where, "", row.why)

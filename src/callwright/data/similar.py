@@ -1,0 +1,62 @@
+"""Tools and requests by their words: which tools are near one another, which requests are nearly the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from callwright.types import Conversation, Tool
+
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words; names in snake, camel or kebab case fall into theirs.
+
+    >>> words("getWeather for_city, v2")
+    ['get', 'weather', 'for', 'city', 'v', '2']
+    """
+    return [word.casefold() for word in _PART.findall(text)]
+
+
+def tool_words(tool: Tool) -> list[str]:
+    """Of the name, the description, and the parameters' names and descriptions."""
+    properties = tool.parameters.get("properties") or {}
+    parts = [tool.name, tool.description, *properties]
+    parts += [str(schema.get("description", "")) for schema in properties.values() if isinstance(schema, dict)]
+    return words(" ".join(parts))
+
+
+def request_text(row: Conversation) -> str:
+    """What the user says in a row, one turn a line."""
+    return "\n".join(message.text for message in row.messages if message.role == "user")
+
+
+@dataclass(frozen=True)
+class ToolIndex:
+    """Tools ranked by BM25 over their words."""
+
+    tools: Sequence[Tool]
+
+    @cached_property
+    def _index(self) -> Any:
+        import bm25s
+
+        index = bm25s.BM25()
+        index.index([tool_words(tool) or ["-"] for tool in self.tools], show_progress=False)
+        return index
+
+    def nearest(self, tool: Tool, count: int) -> list[Tool]:
+        """The tools nearest to one, itself left out, nearest first."""
+        return [found for found in self.search(tool_words(tool), count + 1) if found.name != tool.name][:count]
+
+    def search(self, query: Sequence[str], count: int) -> list[Tool]:
+        """The tools that the words fit best."""
+        if not self.tools or not query:
+            return []
+        count = min(count, len(self.tools))
+        numbers, _ = self._index.retrieve([list(query)], k=count, show_progress=False)
+        return [self.tools[int(number)] for number in numbers[0]]
