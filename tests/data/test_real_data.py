@@ -35,7 +35,7 @@ def test_every_row_is_read(name: str) -> None:
 @pytest.mark.parametrize("name", FILES or [pytest.param("", marks=pytest.mark.skip(reason="no data files"))])
 @pytest.mark.parametrize("format", READERS)
 def test_every_row_survives_other_formats(name: str, format: str) -> None:
-    """Ids and names that a format makes up aside, calls, texts and tools come back as they were, or the row is refused."""
+    """Ids and names that a format makes up aside, calls, texts and tools come back, or the row is refused."""
     shape = READERS[format]
     held = 0
     for row in conversations(DATA / name, limit=50):
