@@ -37,10 +37,18 @@ class Data(_Part):
 
 
 class Synth(_Part):
-    """Rows made from the tools, without a teacher."""
+    """Rows made from the tools, without a teacher.
+
+    phrases: a phrasebook. examples: the user's own requests with their calls, whose wordings are used again.
+    plan: the share of each category, as in synth.Plan; what is not named has none, 'single' is the rest.
+    tools_per_row: how many tools a row declares, from-to; without it all of them, so that rows share their prefix.
+    """
 
     rows: int = Field(default=3000, ge=1)
     phrases: str | None = None
+    examples: str | None = None
+    plan: dict[str, float] | None = None
+    tools_per_row: tuple[int, int] | None = None
     seed: int = 0
 
 

@@ -100,10 +100,19 @@ def test_a_part_is_sampled_with_the_definitions_of_its_root() -> None:
 
 
 @pytest.mark.parametrize(
+    "pattern", ["^[A-Z]{3}-\\d{2,}$", "^a+b*?c$", "[+*]{2}\\+", "^\\+?[1-9]\\d{1,14}$", "^(foo|bar)+$", "^\\p{L}$|x"]
+)
+def test_patterns(pattern: str) -> None:
+    schema = {"type": "string", "pattern": pattern, **({"examples": ["x"]} if "\\p" in pattern else {})}
+    for seed in range(20):
+        assert len(sample_value(schema, random.Random(seed))) < 100
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         {"enum": []},
-        {"type": "string", "pattern": "^[A-Z]{3}$"},
+        {"type": "string", "pattern": "^[A-Z]{3}$", "maxLength": 2},
         {"type": "int"},
         {"$ref": "#/$defs/none"},
         {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},

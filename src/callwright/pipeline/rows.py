@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from callwright.data import conversations
 from callwright.data.toolset import declared, most_frequent, with_tools, without_parameter_descriptions
 from callwright.errors import DataError
-from callwright.recipe import Eval, Recipe
-from callwright.synth import generate, load_phrasebook
+from callwright.recipe import Eval, Recipe, Synth
+from callwright.synth import Options, Plan, generate, load_phrasebook
 from callwright.tools import load_tools
 from callwright.types import BadRow, Conversation, Tool
 
@@ -51,11 +51,18 @@ def training_rows(recipe: Recipe) -> Rows:
         )
         rows += with_tools(given, tools) if recipe.tools.most_frequent else (declared(row, tools) for row in given)
     if recipe.synth is not None:
-        book = load_phrasebook(recipe.synth.phrases, tools) if recipe.synth.phrases else None
-        rows += generate(tools, book, recipe.synth.rows, recipe.synth.seed)
+        rows += made_rows(recipe.synth, tools)
     if not rows:
         raise DataError(str(recipe.data.train), "no row is left to train on")
     return Rows(tuple(rows), tools, tuple(bad))
+
+
+def made_rows(settings: Synth, tools: Sequence[Tool]) -> Iterator[Conversation]:
+    """The rows of `synth`. Raises ToolError for a phrasebook or plan that does not fit, DataError for bad examples."""
+    book = load_phrasebook(settings.phrases, tools) if settings.phrases else None
+    examples = tuple(conversations(settings.examples)) if settings.examples else ()
+    plan = Plan.of(settings.plan) if settings.plan is not None else Plan()
+    return generate(tools, book, settings.rows, settings.seed, Options(plan, settings.tools_per_row, examples=examples))
 
 
 def held_out_rows(settings: Eval, tools: Sequence[Tool], *, only_tools: bool) -> list[Conversation]:

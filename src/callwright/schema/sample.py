@@ -7,6 +7,7 @@ import functools
 import json
 import math
 import random
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -45,7 +46,7 @@ def sample_value(schema: JsonObject, rng: random.Random, root: JsonObject | None
 
     `root` holds the `$defs` that a part of a larger schema points to; it is `schema` itself by default.
     Reads enum, const, types, anyOf, oneOf, allOf, local `$ref`, sizes, limits, multipleOf, uniqueItems and the usual
-    formats. For `pattern`, `not` and `if` it tries: the examples and the default help it.
+    formats, and patterns that Python can read. For `not` and `if` it tries: the examples and the default help it.
 
     Raises ToolError where no value that it tried is valid.
 
@@ -254,6 +255,8 @@ def _number(schema: JsonObject, sampler: _Sampler) -> int | float:
 
 
 def _string(schema: JsonObject, sampler: _Sampler) -> str:
+    if "pattern" in schema and (made := _matching(schema["pattern"], sampler.rng)) is not None:
+        return made
     maker = _FORMATS.get(schema.get("format", ""))
     if maker is not None:
         return maker(sampler.rng)
@@ -261,6 +264,25 @@ def _string(schema: JsonObject, sampler: _Sampler) -> str:
     while len(text) < schema.get("minLength", 0):
         text += f" {_word(sampler)}"
     return text[: max(schema.get("minLength", 0), min(schema.get("maxLength", len(text)), len(text)))]
+
+
+# the parts of a pattern in which a repetition without end cannot stand, or such a repetition
+_UNBOUNDED = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|([*+])\??|\{(\d+),\}\??")
+
+
+def _matching(pattern: str, rng: random.Random) -> str | None:
+    """A short text that matches; None for a pattern that Python cannot read (JSON Schema speaks ECMA's dialect)."""
+    import rstr
+
+    def bounded(found: re.Match[str]) -> str:
+        if found[1]:
+            return "{0,8}" if found[1] == "*" else "{1,8}"
+        return f"{{{found[2]},{int(found[2]) + 8}}}" if found[2] else found[0]
+
+    try:
+        return str(rstr.Rstr(rng).xeger(_UNBOUNDED.sub(bounded, pattern)))
+    except (re.error, KeyError, ValueError, IndexError):
+        return None
 
 
 def _word(sampler: _Sampler) -> str:

@@ -1,134 +1,138 @@
-"""TOOLS -> CONVERSATIONS: training rows without a teacher, from a phrasebook or from the tools alone."""
+"""TOOLS -> CONVERSATIONS: training rows from a phrasebook, from the tools alone, or from a teacher."""
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
+from callwright.data.similar import words
 from callwright.errors import ToolError
-from callwright.schema import sample_value
-from callwright.synth.fill import BUILT_IN, Said
-from callwright.synth.noise import roughen
-from callwright.synth.phrase import Phrasebook, Request, ask, fill, load_phrasebook, plain_book
+from callwright.synth.book import BookPhraser
+from callwright.synth.compose import Composer, Made
+from callwright.synth.ground import Synonyms
+from callwright.synth.phrase import Phrasebook, load_phrasebook
+from callwright.synth.plain import PlainPhraser
 from callwright.synth.plan import Plan, categories
-from callwright.synth.verify import wrong
-from callwright.types import Conversation, Message, Tool, ToolCall
+from callwright.synth.request import Phraser, Recorder
+from callwright.synth.turns import ResultOf
+from callwright.synth.verify import CHECKS, synonyms_of, wrong
+from callwright.types import Conversation, Tool
 
-__all__ = ["Phrasebook", "Plan", "generate", "load_phrasebook"]
+__all__ = ["Options", "Phrasebook", "Plan", "Recorder", "generate", "load_phrasebook"]
 
 _TRIES = 200
 
 
+@dataclass(frozen=True)
+class Options:
+    """What rows are made of.
+
+    per_row: how many tools a row declares, from-to; None declares all of them, in one order, so that rows share them.
+    result_of: gives results for the turns after calls; None mocks them. rejected: takes what was thrown away.
+    """
+
+    plan: Plan = field(default_factory=Plan)
+    per_row: tuple[int, int] | None = None
+    result_of: ResultOf | None = None
+    examples: Sequence[Conversation] = ()
+    licence: str = ""
+    rejected: Recorder | None = None
+
+
 def generate(
-    tools: Sequence[Tool], book: Phrasebook | None, count: int, seed: int, plan: Plan | None = None
+    tools: Sequence[Tool], book: Phrasebook | None, count: int, seed: int, options: Options | None = None
 ) -> Iterator[Conversation]:
     """`count` conversations, the same for the same seed; ids and sources name the category.
 
-    Without a phrasebook, requests are made from names, descriptions and sampled values.
+    Without a phrasebook, requests are made from names, descriptions, realistic values and `options.examples`.
     Raises ToolError where there are no tools, or where no new valid row can be made.
     """
     if not tools:
         raise ToolError("rows cannot be made without tools; give 'tools.source' in the recipe")
+    chosen = options or Options()
     rng = random.Random(seed)
-    made = _Maker(tuple(tools), book or _plain(tools, rng), rng)
-    seen: set[str] = set()
-    numbers: dict[str, int] = {}
-    for category in categories(count, rng, plan or Plan()):
-        for _ in range(_TRIES):
-            category = made.possible(category)
-            numbers[category] = numbers.get(category, 0) + 1
-            row = made.row(category, numbers[category])
-            key = row.messages[0].text.casefold()
-            if key not in seen and not wrong(row, made.copied):
-                break
-            numbers[category] -= 1
-            category = "single" if category != "single" and rng.random() < 0.05 else category
-        else:
-            raise ToolError(f"no new request could be made after {len(seen)} rows; ask for fewer, or add phrases")
-        seen.add(key)
-        yield row
+    phraser: Phraser
+    if book is not None:
+        phraser, synonyms = BookPhraser(tools, book, rng), synonyms_of(book)
+    else:
+        phraser = PlainPhraser(tools, rng, chosen.examples)
+        synonyms = phraser.synonyms
+    maker = _Maker(tuple(tools), phraser, synonyms, rng, chosen)
+    for category in categories(count, rng, chosen.plan):
+        yield maker.row(category)
 
 
 class _Maker:
-    """Draws requests and the turns that answer them."""
+    """Draws rows until one passes every check."""
 
-    def __init__(self, tools: tuple[Tool, ...], book: Phrasebook, rng: random.Random) -> None:
-        self._tools, self._book, self._rng = tools, book, rng
-        self._missing = [(name, pair) for name, phrases in book.tools.items() for pair in phrases.missing]
-        # a value from a plain pool is the text that was said
-        self.copied = frozenset(
-            (name, parameter)
-            for name, phrases in book.tools.items()
-            for parameter, pools in phrases.slots.items()
-            if all(p not in BUILT_IN and all(said == value for said, value in book.pools[p]) for p in pools)
-        )
+    def __init__(
+        self, tools: tuple[Tool, ...], phraser: Phraser, synonyms: Synonyms, rng: random.Random, options: Options
+    ) -> None:
+        self._tools, self._rng, self._options = tools, rng, options
+        self._declared = {tool.name: tool for tool in tools}
+        self._synonyms = synonyms
+        self._kind = "phrasebook" if isinstance(phraser, BookPhraser) else "plain"
+        self._asked: Counter[str] = Counter()
+        self._composer = Composer(tools, phraser, rng, self._pick, options.result_of)
+        self._weights = [phraser.practice(tool) for tool in tools]
+        self._seen: set[str] = set()
+        self._numbers: Counter[str] = Counter()
 
-    def possible(self, category: str) -> str:
-        """The category, or 'single' where the book has nothing for it."""
-        nothing = {"no_call": not self._book.no_call, "missing": not self._missing}
-        return "single" if nothing.get(category) else category
+    def _pick(self) -> Tool:
+        """Any tool, or now and then the one that was asked for least, so that none is forgotten."""
+        if self._rng.random() < 0.7:
+            return self._rng.choices(self._tools, self._weights)[0]
+        least = min(self._asked[tool.name] for tool in self._tools)
+        return self._rng.choice([tool for tool in self._tools if self._asked[tool.name] == least])
 
-    def row(self, category: str, number: int) -> Conversation:
-        request, calls, answer = {
-            "single": self._single,
-            "parallel": self._parallel,
-            "no_call": self._no_call,
-            "missing": self._lacking,
-        }[category]()
-        text = roughen(request, self._rng, self._book.openers, self._book.tails)
-        messages = (Message("user", text), Message("assistant", answer, calls))
-        return Conversation(f"{category}-{number}", self._tools, messages, f"synth:{category}")
+    def row(self, category: str) -> Conversation:
+        """A new row of the category, or of 'single' where the category has no words."""
+        for attempt in range(_TRIES):
+            made = self._composer.make(category)
+            if made is None:
+                # the words for this category may not exist at all
+                category = "single" if attempt > 20 and category != "single" else category
+                continue
+            if attempt > _TRIES // 2:
+                category = "single"
+            why = wrong(made, self._declared, self._synonyms) or self._known(made)
+            if not why:
+                return self._finished(category, made)
+            if self._options.rejected is not None:
+                calls = [call for message in made.messages for call in message.calls]
+                self._options.rejected.add(why, made.messages[0].text, calls)
+        raise ToolError(f"no new request could be made after {len(self._seen)} rows; ask for fewer, or add phrases")
 
-    def _one(self) -> tuple[Request, ToolCall]:
-        tool = self._rng.choice(self._tools)
-        request = ask(self._book.tools[tool.name], self._book, self._rng)
-        order = list(tool.parameters.get("properties") or {})
-        arguments = {name: request.arguments[name] for name in order if name in request.arguments}
-        return request, ToolCall(tool.name, arguments)
+    def _known(self, made: Made) -> str:
+        key = " ".join(words(" ".join(m.text for m in made.messages if m.role == "user")))
+        if key in self._seen:
+            return "unique: the request was made before"
+        self._seen.add(key)
+        return ""
 
-    def _single(self) -> tuple[Request, tuple[ToolCall, ...], str]:
-        request, call = self._one()
-        return request, (call,), ""
-
-    def _parallel(self) -> tuple[Request, tuple[ToolCall, ...], str]:
-        count = 2 if self._rng.random() < 0.75 else 3
-        parts = [self._one() for _ in range(count)]
-        pieces: list[tuple[str, bool]] = []
-        for position, (request, _) in enumerate(parts):
-            if position:
-                joints = self._book.joints
-                pieces.append(
-                    (self._rng.choice(joints) if position + 1 == count else self._rng.choice((", ", *joints)), False)
-                )
-            pieces += request.pieces
-        return Request(tuple(pieces), {}), tuple(call for _, call in parts), ""
-
-    def _no_call(self) -> tuple[Request, tuple[ToolCall, ...], str]:
-        say, answer = self._rng.choice(self._book.no_call)
-        return fill(say, {}, self._book, self._rng), (), answer
-
-    def _lacking(self) -> tuple[Request, tuple[ToolCall, ...], str]:
-        name, (say, question) = self._rng.choice(self._missing)
-        return fill(say, self._book.tools[name].slots, self._book, self._rng), (), question
-
-
-def _plain(tools: Sequence[Tool], rng: random.Random) -> Phrasebook:
-    samples: dict[str, dict[str, list[Said]]] = {}
-    for tool in tools:
-        required = tool.parameters.get("required") or ()
-        properties = tool.parameters.get("properties") or {}
-        root = tool.parameters
-        samples[tool.name] = {
-            name: [_said(sample_value(properties[name], rng, root)) for _ in range(40)]
-            for name in required
-            if name in properties
+    def _finished(self, category: str, made: Made) -> Conversation:
+        self._numbers[category] += 1
+        called = [call.name for message in made.messages for call in message.calls]
+        self._asked.update(called)
+        provenance = {
+            "generator": self._kind,
+            "templates": [asked.request.template for asked in made.asked],
+            "checks": list(CHECKS),
         }
-    return plain_book(tools, samples)
+        if self._options.licence:
+            provenance["licence"] = self._options.licence
+        row_id = f"{category}-{self._numbers[category]}"
+        tools = self._declared_in(set(called))
+        return Conversation(row_id, tools, made.messages, f"synth:{category}", provenance=provenance)
 
-
-def _said(value: object) -> Said:
-    import json
-
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # braces would be read as slots
-    return text.replace("{", "(").replace("}", ")") if not isinstance(value, str) else text, value
+    def _declared_in(self, called: set[str]) -> tuple[Tool, ...]:
+        if self._options.per_row is None:
+            return self._tools
+        low, high = self._options.per_row
+        count = max(len(called), min(self._rng.randint(low, high), len(self._tools)))
+        others = [tool for tool in self._tools if tool.name not in called]
+        chosen = [self._declared[name] for name in sorted(called)] + self._rng.sample(others, count - len(called))
+        self._rng.shuffle(chosen)
+        return tuple(chosen)

@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import re
 
-from callwright.synth.phrase import Request
+from callwright.data.similar import words
+from callwright.synth.pools import verbs
+from callwright.synth.request import Around, Piece, Request
 
-# The share of rows with a slip: people type well most of the time.
+# The share of rows with a slip in the words, and in the words of a closed choice: people type well most of the time.
 _ROUGH = 0.18
+_ROUGH_CHOICE = 0.08
+_ASKS = re.compile(r"\b(?:you|u|to|and|please|pls|mind)\b")
 
 
-def roughen(request: Request, rng: random.Random, openers: Sequence[str], tails: Sequence[str]) -> str:
-    """Adds words around the request, and on some rows slips of the keyboard, outside the values."""
+def roughen(request: Request, rng: random.Random, around: Around) -> str:
+    """Adds words around the request, and on some rows slips of the keyboard, outside the values.
+
+    A closed choice may be misspelt, since the call holds the schema's own spelling; any other value is copied.
+    """
     # after a value, words of politeness could be part of it
-    tail = rng.choice(tails) if not request.pieces[-1][1] or rng.random() < 0.3 else ""
-    pieces = [(rng.choice(openers), False), *request.pieces, (tail, False)]
-    if rng.random() < _ROUGH:
-        places = [i for i, (text, value) in enumerate(pieces) if not value and len(text) > 5]
-        if places:
+    tail = rng.choice(around.tails) if request.pieces[-1].kind == "words" or rng.random() < 0.3 else ""
+    pieces = [Piece(_opener(request, rng, around)), *request.pieces, Piece(tail)]
+    for kind, share in (("words", _ROUGH), ("choice", _ROUGH_CHOICE)):
+        places = [i for i, piece in enumerate(pieces) if piece.kind == kind and len(piece.text) > 4]
+        if places and rng.random() < share:
             place = rng.choice(places)
-            pieces[place] = (_slip(pieces[place][0], rng), False)
-    text = "".join(piece for piece, _ in pieces).strip()
-    style = rng.random()
-    if style < 0.25 and not pieces[0][1] and text[:1].islower() and _free_start(pieces):
+            pieces[place] = Piece(_slip(pieces[place].text, rng), pieces[place].kind)
+    text = "".join(piece.text for piece in pieces).strip()
+    first = next((piece for piece in pieces if piece.text), None)
+    if rng.random() < 0.25 and first is not None and first.kind == "words" and text[:1].islower():
         text = text[:1].upper() + text[1:]
     if rng.random() < 0.12 and text[-1:].isalnum():
         text += rng.choice([".", "!", ".", " pls", "..."])
     return text
 
 
-def _free_start(pieces: Sequence[tuple[str, bool]]) -> bool:
-    """Whether the first letter belongs to no value."""
-    return next((not value for text, value in pieces if text), True)
+def _opener(request: Request, rng: random.Random, around: Around) -> str:
+    """Words before a request; those that ask for a deed ("could you") only where one follows."""
+    first = words(request.text[:40])[:1]
+    opener = rng.choice(around.openers)
+    if _ASKS.search(opener) and not (first and first[0] in verbs()):
+        return rng.choice([other for other in around.openers if not _ASKS.search(other)] or [""])
+    return opener
 
 
 def _slip(text: str, rng: random.Random) -> str:

@@ -1,8 +1,7 @@
-"""A phrasebook (YAML) -> requests in many words, each with the arguments that it means."""
+"""A phrasebook (YAML) -> its templates, pools and questions, checked against the tools."""
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +12,10 @@ import yaml
 
 from callwright.errors import ToolError, did_you_mean
 from callwright.synth.fill import BUILT_IN, Said
+from callwright.synth.request import Around
 from callwright.types import JsonObject, Tool
 
-_SLOT = re.compile(r"\{(\w+)\}")
+SLOT = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,15 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """All ways to ask for one tool. `missing` pairs a request that lacks a value with the question it gets."""
+    """All ways to ask for one tool. `missing` pairs a request that lacks a value with the question it gets.
+
+    `several` names parameters whose values people list in one breath, for one call each: "bread and milk".
+    """
 
     templates: tuple[Template, ...]
     slots: Mapping[str, tuple[str, ...]]
     missing: tuple[tuple[str, str], ...] = ()
+    several: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,7 @@ class Phrasebook:
     tools: Mapping[str, Phrases]
     pools: Mapping[str, tuple[Said, ...]]
     no_call: tuple[tuple[str, str], ...] = ()
-    openers: tuple[str, ...] = ("",)
-    tails: tuple[str, ...] = ("",)
-    joints: tuple[str, ...] = (" and ", ", then ", ". also ")
+    around: Around = field(default_factory=Around)
 
 
 def load_phrasebook(path: str | Path, tools: Sequence[Tool]) -> Phrasebook:
@@ -69,11 +71,10 @@ def load_phrasebook(path: str | Path, tools: Sequence[Tool]) -> Phrasebook:
     if absent:
         raise ToolError(f"{path}: has no phrases for {', '.join(absent)}")
     no_call = tuple((say, answer) for answer, requests in (raw.get("no_call") or {}).items() for say in requests)
-    around = {key: tuple(raw[key]) for key in ("openers", "tails", "joints") if key in raw}
-    book = Phrasebook(phrases, pools, no_call, **around)
+    around = Around(**{key: tuple(raw[key]) for key in ("openers", "tails", "joints") if key in raw})
     for say, _ in no_call:
         _check_slots(say, pools, f"{path}: no_call")
-    return book
+    return Phrasebook(phrases, pools, no_call, around)
 
 
 def _phrases(content: Any, tool: Tool, pools: Mapping[str, tuple[Said, ...]], where: str) -> Phrases:
@@ -87,15 +88,19 @@ def _phrases(content: Any, tool: Tool, pools: Mapping[str, tuple[Said, ...]], wh
             if pool not in pools and pool not in BUILT_IN:
                 raise ToolError(f"{where}.slots.{name}: no pool '{pool}'{did_you_mean(pool, [*pools, *BUILT_IN])}")
         slots[name] = names
-    templates = tuple(
-        _template(entry, {**pools, **slots}, parameters, where) for entry in content.get("templates") or ()
-    )
+    known = {**pools, **slots}
+    templates = tuple(_template(entry, known, parameters, where) for entry in content.get("templates") or ())
     if not templates:
         raise ToolError(f"{where}: has no templates")
     missing = tuple((say, ask) for ask, requests in (content.get("missing") or {}).items() for say in requests)
     for say, _ in missing:
-        _check_slots(say, {**pools, **slots}, f"{where}.missing")
-    return Phrases(templates, slots, missing)
+        _check_slots(say, known, f"{where}.missing")
+    several = content.get("several") or ()
+    several = (several,) if isinstance(several, str) else tuple(several)
+    for name in several:
+        if name not in slots:
+            raise ToolError(f"{where}.several: no slot '{name}'{did_you_mean(name, slots)}")
+    return Phrases(templates, slots, missing, several)
 
 
 def _template(entry: Any, slots: Mapping[str, Any], parameters: Mapping[str, Any], where: str) -> Template:
@@ -108,80 +113,10 @@ def _template(entry: Any, slots: Mapping[str, Any], parameters: Mapping[str, Any
 
 
 def _check_slots(say: str, known: Mapping[str, Any], where: str) -> None:
-    for name in _SLOT.findall(say):
+    for name in SLOT.findall(say):
         if name not in known:
             raise ToolError(f"{where}: '{say}': no slot '{name}'{did_you_mean(name, known)}")
 
 
 def _said(entry: Any) -> Said:
     return (str(entry[0]), entry[1]) if isinstance(entry, list) else (str(entry), str(entry))
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request in pieces: plain text, and values (True) that must stay as they are."""
-
-    pieces: tuple[tuple[str, bool], ...]
-    arguments: JsonObject
-
-    @property
-    def text(self) -> str:
-        return "".join(text for text, _ in self.pieces)
-
-
-def ask(phrases: Phrases, book: Phrasebook, rng: random.Random) -> Request:
-    """One way to ask for a tool, with its arguments."""
-    template = rng.choice(phrases.templates)
-    # a slot that is no parameter is a pool: words that mean no argument
-    said = {name: draw(phrases.slots.get(name, (name,)), book, rng) for name in _SLOT.findall(template.say)}
-    pieces = _pieces(template.say, {name: surface for name, (surface, _) in said.items()})
-    meant = {name: value for name, (_, value) in said.items() if name in phrases.slots}
-    return Request(pieces, meant | template.fixed)
-
-
-def fill(say: str, slots: Mapping[str, tuple[str, ...]], book: Phrasebook, rng: random.Random) -> Request:
-    """A text whose slots are parameters or pools; it means no arguments."""
-    names = set(_SLOT.findall(say))
-    said = {name: draw(slots.get(name, (name,)), book, rng)[0] for name in sorted(names)}
-    return Request(_pieces(say, said), {})
-
-
-def draw(sources: Sequence[str], book: Phrasebook, rng: random.Random) -> Said:
-    """A value from one of some pools; a pool's entry may name other pools."""
-    source = rng.choice(list(sources))
-    if source in BUILT_IN:
-        return BUILT_IN[source](rng)
-    surface, value = rng.choice(book.pools[source])
-    while found := _SLOT.search(surface):
-        inner, _ = draw((found[1],), book, rng)
-        surface = surface[: found.start()] + inner + surface[found.end() :]
-        value = surface
-    return surface, value
-
-
-def _pieces(say: str, said: Mapping[str, str]) -> tuple[tuple[str, bool], ...]:
-    parts = _SLOT.split(say)
-    return tuple((said[part], True) if i % 2 else (part, False) for i, part in enumerate(parts) if part)
-
-
-def plain_book(tools: Sequence[Tool], samples: Mapping[str, Mapping[str, Sequence[Said]]]) -> Phrasebook:
-    """A phrasebook from names and descriptions alone, for tools without one. `samples`: tool -> parameter -> values."""
-    pools: dict[str, tuple[Said, ...]] = {}
-    phrases = {}
-    for tool in tools:
-        required = list(tool.parameters.get("required") or ())
-        slots = {name: (f"{tool.name}.{name}",) for name in samples[tool.name]}
-        pools |= {f"{tool.name}.{name}": tuple(values) for name, values in samples[tool.name].items()}
-        spoken = re.sub(r"(?<=[a-z])(?=[A-Z])|[_.\-]+", " ", tool.name).lower()
-        short = tool.description.split(".")[0].strip().lower() or spoken
-        values = ", ".join(f"{name.replace('_', ' ')} {{{name}}}" for name in required)
-        tail = f" with {values}" if values else ""
-        templates = [
-            f"{spoken}{tail}",
-            f"i want to {spoken}{tail}",
-            f"{short}{tail}",
-            f"{short}: {values}" if values else short,
-        ]
-        phrases[tool.name] = Phrases(tuple(map(Template, templates)), slots)
-    return Phrasebook(phrases, pools, (("hello", "Hello! How can I help?"), ("thank you", "You're welcome.")),
-                      ("", "", "please ", "can you "), ("", "", " please"))  # fmt: skip

@@ -1,25 +1,52 @@
-"""A made conversation -> why it may not be used, or nothing."""
+"""A made row -> why it may not be used, or nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from callwright.schema import validate
-from callwright.types import Conversation
+from callwright.synth.compose import Made
+from callwright.synth.ground import Synonyms, ungrounded
+from callwright.synth.phrase import SLOT, Phrasebook
+from callwright.types import Tool
+
+CHECKS = ("format", "schema", "grounded", "unique")
+"""What every row has passed, as its provenance names them."""
 
 
-def wrong(row: Conversation, copied: frozenset[tuple[str, str]]) -> str:
-    """The first thing wrong with a row: arguments that do not validate, or a copied text that was not said.
-
-    copied: (tool, parameter) whose string value must stand in the request, letter for letter.
-    """
-    request = row.messages[0].text
-    declared = {tool.name: tool for tool in row.tools}
-    if not request.strip():
-        return "the request is empty"
-    for call in row.messages[-1].calls:
-        problems = validate(call.arguments, declared[call.name].parameters)
-        if problems:
-            return f"{call.name}: {problems[0]}"
-        for name, value in call.arguments.items():
-            if (call.name, name) in copied and isinstance(value, str) and value not in request:
-                return f"{call.name}.{name}: {value!r} is not in the request"
+def wrong(made: Made, declared: Mapping[str, Tool], synonyms: Synonyms) -> str:
+    """The first thing wrong with a row: an empty turn, arguments that do not validate, or values that nobody said."""
+    for message in made.messages:
+        if not message.text.strip() and not message.calls:
+            return f"format: an empty {message.role} turn"
+        for call in message.calls:
+            problems = validate(call.arguments, declared[call.name].parameters)
+            if problems:
+                return f"schema: {call.name}: {problems[0]}"
+    for asked in made.asked:
+        for call in asked.calls:
+            unsaid = ungrounded(call, declared[call.name], asked.request.text, synonyms)
+            if unsaid:
+                return f"grounded: {call.name}: nobody said {', '.join(unsaid)}"
     return ""
+
+
+def synonyms_of(book: Phrasebook) -> Synonyms:
+    """The words that a phrasebook itself declares to mean a value: pool entries, and wordings that fix an argument."""
+    found: dict[tuple[str, str], dict[object, list[str]]] = {}
+    for name, phrases in book.tools.items():
+        for parameter, sources in phrases.slots.items():
+            ways = found.setdefault((name, parameter), {})
+            for said, value in (entry for pool in sources for entry in book.pools.get(pool, ())):
+                if said != value and not SLOT.search(said):
+                    ways.setdefault(value, []).append(said)
+        for template in phrases.templates:
+            for parameter, value in template.fixed.items():
+                spoken = max(_words_of(template.say), key=len, default="")
+                found.setdefault((name, parameter), {}).setdefault(value, []).append(spoken)
+    return found
+
+
+def _words_of(say: str) -> Iterable[str]:
+    """The parts of a template between its slots."""
+    return (part.strip() for part in SLOT.split(say)[::2])
