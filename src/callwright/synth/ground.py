@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from callwright.data.similar import words
@@ -44,6 +45,7 @@ _SAID_DURATIONS = {
     "half an hour": 30, "half hour": 30, "quarter of an hour": 15, "quarters of an hour": 45, "quarter hour": 15,
     "couple of hours": 120, "couple of minutes": 2,
 }  # fmt: skip
+_AUXILIARY = frozenset(("is", "has", "include", "enable", "use", "with"))
 _NEGATIONS = frozenset("no not without off dont don't never exclude excluding disable disabled false skip".split())  # noqa: SIM905
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _ISO_TIME = re.compile(r"(\d{2}):(\d{2})(?::(\d{2}))?")
@@ -75,8 +77,20 @@ class Said:
             at = self.folded.find(wanted, at + 1)
         return False
 
+    def means(self, phrase: str) -> bool:
+        """Whether the text has every word of a phrase, in any order and ending, each with one slip of a key at most."""
+        wanted = words(phrase.replace("'", ""))
+        return bool(wanted) and all(
+            _STEM.sub("", word) in self.stems or bool(_slips(word) & self.plain) for word in wanted
+        )
+
+    @cached_property
+    def plain(self) -> frozenset[str]:
+        return frozenset(words(self.text.replace("'", "")))
+
+    @cached_property
     def stems(self) -> frozenset[str]:
-        return frozenset(_STEM.sub("", word) for word in self.words)
+        return frozenset(_STEM.sub("", word) for word in (*self.words, *self.plain))
 
 
 def ungrounded(call: ToolCall, tool: Tool, said: str, synonyms: Synonyms | None = None) -> list[str]:
@@ -116,7 +130,7 @@ def _said(value: Any, path: str, schema: JsonObject, heard: Said, ways: Mapping[
     if value is None or ("const" in schema and schema["const"] == value):
         return True
     try:
-        if any(heard.holds(way) for way in ways.get(value, ())):
+        if any(heard.holds(way) or heard.means(way) for way in ways.get(value, ())):
             return True
     except TypeError:  # an unhashable value has no synonyms
         pass
@@ -132,22 +146,24 @@ def _said(value: Any, path: str, schema: JsonObject, heard: Said, ways: Mapping[
     if (time := _ISO_TIME.fullmatch(text)) and _said_time(time, heard):
         return True
     # "in_progress" is said as "in progress", "THEATER" as "theater"
-    parts = [_STEM.sub("", part) for part in words(text)]
-    return bool(parts) and "enum" in schema and set(parts) <= heard.stems()
+    return "enum" in schema and heard.means(text)
 
 
 def _said_boolean(value: bool, path: str, heard: Said) -> bool:
-    name = {_STEM.sub("", word) for word in words(path.rpartition(".")[2])} - {
-        "is",
-        "ha",
-        "include",
-        "enable",
-        "use",
-        "with",
-    }
-    if not name & heard.stems():
+    name = [word for word in words(path.rpartition(".")[2]) if word not in _AUXILIARY]
+    if not any(heard.means(word) for word in name):
         return False
     return value or bool(_NEGATIONS & set(heard.folded.split()))
+
+
+def _slips(word: str) -> frozenset[str]:
+    """A word with one letter left out, doubled, or swapped with the next; short words are not guessed at."""
+    if len(word) < 4:
+        return frozenset()
+    left_out = {word[:i] + word[i + 1 :] for i in range(len(word))}
+    doubled = {word[:i] + word[i] + word[i:] for i in range(len(word))}
+    swapped = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)}
+    return frozenset(left_out | doubled | swapped)
 
 
 def _numbers(text: str) -> Iterator[float]:

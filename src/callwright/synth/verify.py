@@ -16,6 +16,7 @@ CHECKS = ("format", "schema", "grounded", "unique")
 
 def wrong(made: Made, declared: Mapping[str, Tool], synonyms: Synonyms) -> str:
     """The first thing wrong with a row: an empty turn, arguments that do not validate, or values that nobody said."""
+    heard = ""
     for message in made.messages:
         if not message.text.strip() and not message.calls:
             return f"format: an empty {message.role} turn"
@@ -23,11 +24,11 @@ def wrong(made: Made, declared: Mapping[str, Tool], synonyms: Synonyms) -> str:
             problems = validate(call.arguments, declared[call.name].parameters)
             if problems:
                 return f"schema: {call.name}: {problems[0]}"
-    for asked in made.asked:
-        for call in asked.calls:
-            unsaid = ungrounded(call, declared[call.name], asked.request.text, synonyms)
+            unsaid = ungrounded(call, declared[call.name], heard, synonyms)
             if unsaid:
                 return f"grounded: {call.name}: nobody said {', '.join(unsaid)}"
+        # what a result says may be used as well as what the user says
+        heard += f"\n{message.text}" if message.role in ("user", "tool") else ""
     return ""
 
 
