@@ -26,6 +26,7 @@ VERBS = [
     ("eval",),
     ("chat",),
     ("doctor",),
+    ("synth",),
     *(("tools", verb) for verb in ("show", "lint", "diff")),
     *(("data", verb) for verb in ("show", "lint", "convert", "stats", "split")),
     *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "migrate")),

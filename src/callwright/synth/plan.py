@@ -19,7 +19,7 @@ class Plan:
     """
 
     parallel: float = 0.16
-    no_call: float = 0.15
+    no_call: float = 0.17
     missing: float = 0.10
     clarify: float = 0.0
     nested: float = 0.0

@@ -10,12 +10,14 @@ from callwright.tools.graphql import read_graphql
 from callwright.tools.jsonfile import read_tools, tool_from_json, tool_to_json, tools_from_json
 from callwright.tools.mcp import mcp_tools
 from callwright.tools.openapi import Selection, is_openapi, read_document, read_openapi
-from callwright.tools.python import tool_from_function, tools_from_module
+from callwright.tools.python import functions_of, tool_from_function, tools_from_module
 from callwright.tools.show import signature_of
 from callwright.types import Tool
 
 __all__ = [
+    "functions_of",
     "load_tools",
+    "python_source",
     "signature_of",
     "tool_from_function",
     "tool_from_json",
@@ -47,6 +49,17 @@ def load_tools(spec: str) -> tuple[Tool, ...]:
     if path.lower().endswith(_FILES):
         _must_exist(Path(path))
         return _distinct(_of_file(Path(path), chosen, spec), spec)
+    return _distinct(tools_from_module(*python_source(spec)), spec)
+
+
+def python_source(spec: str) -> tuple[Path | str, list[str] | None]:
+    """`tools.py:a,b` or `my.module` -> the file or module, and the functions that are named.
+
+    Raises ToolError where it is neither, or where there is no such file.
+
+    >>> python_source("my.module:set_light")
+    ('my.module', ['set_light'])
+    """
     file = _FILE.fullmatch(spec)
     found = file or _MODULE.fullmatch(spec)
     if found is None:
@@ -57,7 +70,7 @@ def load_tools(spec: str) -> tuple[Tool, ...]:
     names = [name.strip() for name in found["names"].split(",") if name.strip()] if found["names"] else None
     if file:
         _must_exist(Path(found["source"]))
-    return _distinct(tools_from_module(Path(found["source"]) if file else found["source"], names), spec)
+    return (Path(found["source"]) if file else found["source"]), names
 
 
 def _of_file(path: Path, chosen: str, spec: str) -> tuple[Tool, ...]:

@@ -61,6 +61,14 @@ def tools_from_module(source: Path | str | ModuleType, names: Sequence[str] | No
 
     Raises ToolError where it cannot be run, has no such function, or has no functions at all.
     """
+    return tuple(tool_from_function(function) for function in functions_of(source, names).values())
+
+
+def functions_of(source: Path | str | ModuleType, names: Sequence[str] | None = None) -> dict[str, Callable[..., Any]]:
+    """The functions that `tools_from_module` makes tools of, by the names of those tools, in the same order.
+
+    Raises ToolError for all that `tools_from_module` raises it for, but for what a signature may hold.
+    """
     module = source if isinstance(source, ModuleType) else _load(source)
     functions = _functions(module)
     where = str(getattr(module, "__file__", None) or module.__name__)
@@ -73,7 +81,14 @@ def tools_from_module(source: Path | str | ModuleType, names: Sequence[str] | No
         for name in names:
             if not _is_function(getattr(module, name, None)):
                 raise ToolError(f"{where}: has no function '{name}'{did_you_mean(name, functions) or _list(functions)}")
-    return tuple(tool_from_function(getattr(module, name)) for name in chosen)
+    # a function's own name is the tool's, whatever the module calls it
+    found: dict[str, Callable[..., Any]] = {}
+    for name in chosen:
+        function = getattr(module, name)
+        known = found.setdefault(getattr(function, "__name__", name), function)
+        if known is not function:
+            raise ToolError(f"{where}: two functions are both named '{function.__name__}'; rename or remove one")
+    return found
 
 
 def _list(functions: dict[str, Any]) -> str:

@@ -1,0 +1,101 @@
+"""`callwright synth`, as a user types it: without a teacher, with one, and with what does not go together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callwright import cli
+from callwright.data import conversations
+from teacher_server import HOME, TeacherServer
+
+Cli = Callable[..., tuple[int, str, str]]
+TOOLS = str(HOME / "tools.py")
+
+
+@pytest.fixture
+def synth(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
+    """Runs the verb in this process, in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["callwright", "synth", TOOLS, *words])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+def of(server: TeacherServer, cap: int = 1_000_000) -> tuple[str, ...]:
+    return ("--teacher", server.url, "--teacher-model", "m", "--cap", str(cap))
+
+
+def test_without_a_teacher(synth: Cli) -> None:
+    phrases = ("--phrases", str(HOME / "phrases.yaml"))
+    code, printed, errors = synth("a.jsonl", "--rows", "20", *phrases, "--json")
+    assert (code, json.loads(printed), errors) == (0, {"rows": 20}, "")
+    assert len(list(conversations("a.jsonl"))) == 20
+    assert synth("a.jsonl", *phrases)[0] == 2, "an existing file is not overwritten"
+
+
+def test_with_a_teacher_a_judge_and_execution(synth: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-teacher")
+    monkeypatch.setenv("JUDGE_API_KEY", "sk-judge")
+    with TeacherServer(seed=1, wrong=0.2) as server, TeacherServer(seed=2) as judge:
+        words = ("--rows", "24", *of(server), "--seeds", str(HOME / "holdout.jsonl"), "--licence", "CC0-1.0")
+        checked = ("--judge", judge.url, "--judge-model", "j", "--judge-cap", "1000000", "--execute")
+        code, printed, errors = synth("a.jsonl", *words, *checked, "--json")
+    assert (code, errors) == (0, "")
+    told: dict[str, Any] = json.loads(printed)
+    rows = list(conversations("a.jsonl"))
+    assert (told["rows"], told["lacking"], len(rows)) == (24, {}, 24)
+    assert told["rejected"]["judge"] > 0
+    lines = [json.loads(line) for line in Path("a.jsonl.rejected.jsonl").read_text().splitlines()]
+    assert len(lines) == sum(told["rejected"].values())
+    assert any(line["kind"] == "judge" and line["why"] == "odd" for line in lines)
+    for row in rows:
+        assert row.provenance["judge"]["right"] is True
+        assert row.provenance["judge"]["model"] == "j"
+        called = any(message.calls for message in row.messages)
+        assert ("executed" in row.provenance["checks"]) == called
+    results = [m.text for row in rows for m in row.messages if m.role == "tool"]
+    assert results
+    assert "ok" not in results, "the functions' own results stand in the rows"
+    assert told["judge_tokens"] >= judge.tokens > 0
+    assert server.keys == {"Bearer sk-teacher"}
+    assert judge.keys == {"Bearer sk-judge"}, "one provider's key is not shown to another"
+
+
+def test_a_cap_leaves_rows_lacking(synth: Cli) -> None:
+    with TeacherServer(seed=1) as server:
+        code, _, errors = synth("a.jsonl", "--rows", "50", *of(server, 15_000))
+        assert code == 1
+        assert "a cap of tokens is met: raise it" in " ".join(errors.split())
+        tries = server.tries.total()
+        Path("a.jsonl").unlink()
+        code, printed, _ = synth("a.jsonl", "--rows", "50", *of(server), "--json")
+        assert (code, json.loads(printed)["rows"]) == (0, 50)
+        assert max(server.answered.values()) == 1
+        assert server.tries.total() > tries > 0
+
+
+def test_what_does_not_go_together(synth: Cli) -> None:
+    for words, why in [
+        (("--teacher", "http://h/v1"), "--teacher, --teacher-model and --cap go together"),
+        (("--cap", "100"), "--teacher, --teacher-model and --cap go together"),
+        (("--teacher", "localhost:1", "--teacher-model", "m", "--cap", "1"), "begins with http"),
+        (("--execute",), "--execute goes with a teacher"),
+        (("--seeds", "x.jsonl"), "--seeds goes with a teacher"),
+        (("--teacher", "http://h/v1", "--teacher-model", "m", "--cap", "1", "--phrases", "p"), "--phrases is for rows"),
+    ]:
+        code, _, errors = synth("a.jsonl", *words)
+        assert (code, why in errors) == (2, True), errors
