@@ -68,7 +68,8 @@ def synth(  # noqa: PLR0913  # one argument an option
     """Make rows from a phrasebook, your own requests or the tools alone, or by a teacher model.
 
     Exits with 1 where rows are lacking. What a teacher answers is kept in OUTPUT.journal: the same command, run again
-    after an interruption, goes on there and asks nothing twice. Keys are read from OPENAI_API_KEY and, for a judge elsewhere, from JUDGE_API_KEY.
+    after an interruption, goes on there and asks nothing twice. Keys are read from OPENAI_API_KEY and, for a judge
+    elsewhere, from JUDGE_API_KEY.
     """
     from callwright.synth.prompts import Style
     from callwright.synth.teacher import SHARES, Teaching
