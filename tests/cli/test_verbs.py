@@ -21,6 +21,7 @@ TOOL = {
     "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}, "required": ["minutes"]},
 }
 VERBS = [
+    ("init",),
     ("run",),
     ("train",),
     ("eval",),
@@ -29,7 +30,7 @@ VERBS = [
     ("synth",),
     *(("tools", verb) for verb in ("show", "lint", "diff")),
     *(("data", verb) for verb in ("show", "lint", "convert", "stats", "split")),
-    *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "migrate")),
+    *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "migrate", "review")),
 ]
 Cli = Callable[..., tuple[int, str, str]]
 

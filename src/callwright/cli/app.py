@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from callwright.cli import chat, data, doctor, evaluate, run, synth, tools, train
+from callwright.cli import chat, data, doctor, evaluate, init, run, synth, tools, train
 
 app = typer.Typer(
     name="callwright",
@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("init", epilog=init.EXAMPLE)(init.init)
 app.command("run", epilog=run.EXAMPLE)(run.run)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)

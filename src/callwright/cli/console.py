@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from callwright.train.loop import Progress as Step
+if TYPE_CHECKING:
+    # torch, which a verb that only prints would wait seconds for
+    from callwright.train.loop import Progress as Step
 
 out = Console(soft_wrap=False, highlight=False)
 err = Console(stderr=True, highlight=False)

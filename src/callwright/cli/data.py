@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from callwright.cli import mixing
+from callwright.cli import mixing, review
 from callwright.cli.mixing import must_not_exist
 from callwright.cli.run import AsJson
 from callwright.types import BadRow, Conversation
@@ -27,6 +27,8 @@ app.command("augment", epilog="Example: callwright data augment train.jsonl more
 app.command("migrate", epilog="Example: callwright data migrate train.jsonl new.jsonl --old v1.json --new v2.json")(
     mixing.migrate
 )
+
+app.command("review", epilog=review.EXAMPLE)(review.review)
 
 File = Annotated[str, typer.Argument(help="A .json, .jsonl or .parquet file, plain or gzipped, in any known format.")]
 Model = Annotated[str, typer.Option("--model", help="The model whose tokenizer counts.")]

@@ -33,10 +33,15 @@ from callwright.data.sources import is_named, source_rows
 from callwright.errors import DataError, did_you_mean
 from callwright.types import BadRow, Conversation, JsonObject
 
-__all__ = ["READERS", "Format", "conversations", "read", "write"]
+__all__ = ["READERS", "TODO", "Format", "conversations", "read", "write"]
 
 _HEAD = 20
 """Rows that are looked at to know the format."""
+
+_UNWRITTEN = "is still to be written; 'callwright data review FILE' writes it"
+
+TODO = "todo"
+"""The key in `provenance` of a row that a person has yet to write; its value says what is to be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +79,20 @@ READERS: dict[str, Format] = {
 
 
 def read(
-    path: str | os.PathLike[str], *, format: str | None = None, limit: int | None = None, lenient: bool = False
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    limit: int | None = None,
+    lenient: bool = False,
+    todo: bool = False,
 ) -> Iterator[Conversation | BadRow]:
     """The rows of a file in order, at most `limit` of them; a row that cannot be read is a BadRow, and reading goes on.
 
     Reads JSON arrays, JSON lines, CSV and Parquet, plain or gzipped, in constant memory; also `hub:OWNER/NAME` and
     `bfcl:CATEGORY`. `format` is a key of READERS;
-    without it the first rows tell. `lenient` decodes fields that were encoded as JSON more than once. A row without an
-    id is named after the file and its number.
+    without it the first rows tell. `lenient` decodes fields that were encoded as JSON more than once. A row that a
+    person has yet to write is a BadRow too, unless `todo` asks for those. A row without an id is named after the file
+    and its number.
 
     Raises DataError for what ends the file: it is missing, empty, cut short, not UTF-8, a broken JSON array, or of no
     known format.
@@ -91,7 +102,7 @@ def read(
         raise DataError(name, f"unknown format '{format}'{did_you_mean(format, READERS)}; known are {_known()}")
     if not is_named(name) and not Path(path).exists():
         raise DataError(name, "there is no such file")
-    return itertools.islice(_read(path, format, Fields(lenient=lenient)), limit)
+    return itertools.islice(_read(path, format, Fields(lenient=lenient), todo), limit)
 
 
 def conversations(
@@ -114,7 +125,9 @@ def conversations(
             bad.append(row)
 
 
-def _read(path: str | os.PathLike[str], format: str | None, fields: Fields) -> Iterator[Conversation | BadRow]:
+def _read(
+    path: str | os.PathLike[str], format: str | None, fields: Fields, todo: bool
+) -> Iterator[Conversation | BadRow]:
     rows = source_rows(str(path))
     head = list(itertools.islice(rows, _HEAD))
     reader = READERS[format] if format else _detect(head, str(path))
@@ -130,6 +143,9 @@ def _read(path: str | os.PathLike[str], format: str | None, fields: Fields) -> I
                 conversation = reader.from_row(value, row.where, fields)
             except DataError as error:
                 yield BadRow(row.where, error.what, row.text)
+                continue
+            if TODO in conversation.provenance and not todo:
+                yield BadRow(row.where, _UNWRITTEN, row.text)
                 continue
             notes = fields.notes(conversation.tools)
             yield dataclasses.replace(conversation, notes=notes) if notes else conversation

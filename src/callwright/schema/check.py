@@ -6,6 +6,7 @@ import datetime
 import functools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
@@ -26,6 +27,18 @@ _COMPILED: dict[int, tuple[JsonObject, jsonschema_rs.Validator | str]] = {}
 _MOST_COMPILED = 65_536
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One thing that is wrong with arguments. `path` leads to the field, also to one that is missing or unknown.
+
+    `what` says it beside the field; `where` before it makes a sentence of its own.
+    """
+
+    path: tuple[str | int, ...]
+    where: str
+    what: str
+
+
 def validate(arguments: JsonObject, parameters: JsonObject) -> list[str]:
     """What is wrong with a call's arguments; empty where they are valid.
 
@@ -39,17 +52,28 @@ def validate(arguments: JsonObject, parameters: JsonObject) -> list[str]:
     >>> validate({"citty": "Oslo"}, schema)
     ["unknown argument 'citty'; did you mean 'city'?", "missing required argument 'city'"]
     """
+    found = misfits(arguments, parameters)
+    return list(dict.fromkeys(each.where + each.what for each in found)) if found else []
+
+
+def misfits(arguments: JsonObject, parameters: JsonObject) -> list[Misfit]:
+    """As `validate`, with the path of each field, for whoever shows them at the fields. Never raises.
+
+    >>> schema = {"type": "object", "properties": {"days": {"type": "array", "items": {"type": "integer"}}}}
+    >>> misfits({"days": [1, "two"]}, schema)[0].path
+    ('days', 1)
+    """
     entry = _COMPILED.get(id(parameters))
     validator = _remember(parameters) if entry is None else entry[1]
     if isinstance(validator, str):
-        return [f"the tool's schema cannot be used: {validator}"]
+        return [Misfit((), "", f"the tool's schema cannot be used: {validator}")]
     try:
         if validator.is_valid(arguments):
             return []
         errors = list(validator.iter_errors(arguments))
     except (ValueError, OverflowError) as error:  # UnicodeEncodeError, for a lone surrogate, is a ValueError.
-        return [f"the arguments are not JSON: {error}"]
-    return list(dict.fromkeys(line for error in errors for line in _explain(error, parameters)))
+        return [Misfit((), "", f"the arguments are not JSON: {error}")]
+    return [found for error in errors for found in _explain(error, parameters)]
 
 
 def _remember(parameters: JsonObject) -> jsonschema_rs.Validator | str:
@@ -149,24 +173,26 @@ def _is_open(schema: JsonObject, root: JsonObject) -> bool:
     return any(key in part for part in _parts(schema, root) for key in _OPENERS)
 
 
-def _explain(error: jsonschema_rs.ValidationError, parameters: JsonObject) -> list[str]:
+def _explain(error: jsonschema_rs.ValidationError, parameters: JsonObject) -> list[Misfit]:
     path = list(error.instance_path)
+    at = tuple(path)
     where = f"argument '{_dotted(path)}': " if path else ""
     match error.kind.as_dict():
         case {"property": str(name)}:
-            return [f"{where}missing required field '{name}'" if where else f"missing required argument '{name}'"]
+            return [Misfit((*at, name), where, f"missing required {'field' if where else 'argument'} '{name}'")]
         case {"unexpected": list(names)}:
             known = _known_names(parameters, path)
             field = "unknown field" if where else "unknown argument"
-            return [f"{where}{field} '{name}'{did_you_mean(str(name), known)}" for name in names]
+            return [Misfit((*at, name), where, f"{field} '{name}'{did_you_mean(str(name), known)}") for name in names]
         case {"types": list(types)}:
-            return [f"{where}{_shown(error.instance)} is not of type {_either(types)}"]
+            return [Misfit(at, where, f"{_shown(error.instance)} is not of type {_either(types)}")]
         case {"options": list(options)} if len(options) <= 20:
             near = did_you_mean(error.instance, map(str, options)) if isinstance(error.instance, str) else ""
-            return [f"{where}{_shown(error.instance)} is not one of {', '.join(map(_shown, options))}{near}"]
+            told = f"{_shown(error.instance)} is not one of {', '.join(map(_shown, options))}{near}"
+            return [Misfit(at, where, told)]
         case {"context": list(branches)} if branches and all(branches):
-            return [f"{where}{_no_branch(error.instance, branches, len(path))}"]
-    return [f"{where}{_first_line(error)}"]
+            return [Misfit(at, where, _no_branch(error.instance, branches, len(path)))]
+    return [Misfit(at, where, _first_line(error))]
 
 
 def _no_branch(instance: object, branches: list[list[jsonschema_rs.ValidationError]], depth: int) -> str:
