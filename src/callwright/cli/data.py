@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from callwright.cli import mixing
+from callwright.cli import mixing, stats
 from callwright.cli.mixing import must_not_exist
 from callwright.cli.run import AsJson
 from callwright.types import BadRow, Conversation
@@ -27,6 +27,8 @@ app.command("augment", epilog="Example: callwright data augment train.jsonl more
 app.command("migrate", epilog="Example: callwright data migrate train.jsonl new.jsonl --old v1.json --new v2.json")(
     mixing.migrate
 )
+
+app.command("stats", epilog=stats.EXAMPLE)(stats.stats)
 
 File = Annotated[str, typer.Argument(help="A .json, .jsonl or .parquet file, plain or gzipped, in any known format.")]
 Model = Annotated[str, typer.Option("--model", help="The model whose tokenizer counts.")]
@@ -138,40 +140,6 @@ def convert(
     err.print(f"{done.rows} rows written to {output}, {len(done.skipped)} skipped")
 
 
-@app.command("stats", epilog="Example: callwright data stats train.jsonl --model smollm2-135m")
-def stats(
-    file: File,
-    model: Annotated[str | None, typer.Option("--model", help="Also count tokens with this model.")] = None,
-    dialect: DialectOption = "auto",
-    limit: Limit = None,
-    as_json: AsJson = False,
-) -> None:
-    """Count rows, turns, calls and tools; lengths as average and percentiles."""
-    import dataclasses
-
-    from callwright.cli.console import out, pairs, print_json
-    from callwright.data import conversations
-    from callwright.data.stats import stats as count
-    from callwright.dialects import dialect_for
-    from callwright.dialects.tokenise import render
-    from callwright.models.tokenizer import load_tokenizer
-
-    measure = None
-    if model:
-        tokenizer = load_tokenizer(model)
-        written = dialect_for(dialect, tokenizer)
-
-        def measure(row: Conversation) -> int:
-            return len(render(row, written, tokenizer).token_ids)
-
-    bad: list[BadRow] = []
-    found = dataclasses.asdict(count(conversations(file, limit=limit, bad=bad), measure)) | {"bad_rows": len(bad)}
-    if as_json:
-        print_json(found)
-        return
-    out.print(pairs({name.replace("_", " "): _plain(value) for name, value in found.items()}))
-
-
 @app.command(
     "split", epilog="Example: callwright data split all.jsonl --train train.jsonl --held-out dev.jsonl --share 0.1"
 )
@@ -218,13 +186,3 @@ def _nth(file: str, number: int, tools: str | None) -> Conversation:
     if isinstance(found, BadRow):
         raise DataError(found.where, found.why)
     return declared(found, load_tools(tools) if tools else ())
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(
-            " ".join(map(str, item)) if isinstance(item, list | tuple) else str(item) for item in value[:12]
-        )
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
