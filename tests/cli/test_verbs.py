@@ -102,7 +102,8 @@ def test_looking_at_data(run: Cli, tiny_model: str) -> None:
 
 
 def test_converting_and_splitting(run: Cli, tmp_path: Path) -> None:
-    assert result(run, "data", "convert", "rows.jsonl", "x.json", "--to", "xlam") == {"rows": 12, "skipped": []}
+    converted = result(run, "data", "convert", "rows.jsonl", "x.json", "--to", "xlam")
+    assert converted == {"rows": 12, "refused": [], "dropped": []}
     split = ("data", "split", "x.json", "--train", "a.jsonl", "--held-out", "b.jsonl", "--rows", "3")
     assert result(run, *split) == {"train": 9, "held_out": 3}
     assert run("data", "convert", "rows.jsonl", "x.json")[0] == 2, "an existing file is not overwritten"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import strategies
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from callwright.data import canonical, conversations
-from callwright.data.convert import convert
+from callwright.data import READERS, canonical, conversations
+from callwright.data.convert import Loss, Losses, convert, lost_fields
 from callwright.data.fields import Fields
 from callwright.data.toolset import most_frequent, with_tools, without_parameter_descriptions
 from callwright.errors import DataError
@@ -38,9 +40,9 @@ FORMATS = [(to, end) for to in ("canonical", "openai", "xlam", "sharegpt") for e
 def test_there_and_back(tmp_path: Path, to: str, ending: str) -> None:
     canonical.write(tmp_path / "rows.jsonl", ROWS if to != "xlam" else [r for r in ROWS if r.messages[1].calls])
     out = str(tmp_path / f"out.{ending}")
-    done = convert(str(tmp_path / "rows.jsonl"), out, to)
+    written = convert(str(tmp_path / "rows.jsonl"), out, to)
     back = list(conversations(out))
-    assert len(back) == done.rows > 0
+    assert len(back) == written > 0
     for before, after in zip(conversations(tmp_path / "rows.jsonl"), back, strict=True):
         assert [(m.role, m.text, [(c.name, c.arguments) for c in m.calls]) for m in before.messages] == [
             (m.role, m.text, [(c.name, c.arguments) for c in m.calls]) for m in after.messages
@@ -52,11 +54,61 @@ def test_what_a_format_cannot_hold_is_an_error_or_skipped_with_its_place(tmp_pat
     system = replace(ROWS[0], messages=(Message("system", "s"), *ROWS[0].messages))
     canonical.write(tmp_path / "rows.jsonl", [ROWS[1], system])
     source, out = str(tmp_path / "rows.jsonl"), str(tmp_path / "out.jsonl")
-    with pytest.raises(DataError, match=r"rows\.jsonl:2"):
-        convert(source, out, "xlam")
+    losses = Losses()
+    with pytest.raises(DataError, match=r"rows\.jsonl:2: xlam cannot hold system text"):
+        convert(source, out, "xlam", losses=losses)
     assert not (tmp_path / "out.jsonl").exists()
-    done = convert(source, out, "xlam", skip_bad=True)
-    assert (done.rows, [bad.where for bad in done.skipped]) == (1, [f"{source}:2"])
+    assert losses.refused == {"xlam cannot hold system text": Loss(1, f"{source}:2")}
+    skipped = Losses()
+    assert convert(source, out, "xlam", skip_bad=True, losses=skipped) == 1
+    assert skipped == losses
+
+
+def test_every_row_is_looked_at_before_the_error(tmp_path: Path) -> None:
+    system = replace(ROWS[0], messages=(Message("system", "s"), *ROWS[0].messages))
+    twice = replace(ROWS[0], messages=ROWS[0].messages * 2)
+    canonical.write(tmp_path / "rows.jsonl", [system, ROWS[0], twice, replace(twice, messages=ROWS[0].messages * 3)])
+    losses = Losses()
+    with pytest.raises(DataError, match="3 rows in all cannot be written"):
+        convert(str(tmp_path / "rows.jsonl"), str(tmp_path / "out.jsonl"), "xlam", losses=losses)
+    assert [(loss.rows, loss.first.rpartition(":")[2]) for loss in losses.refused.values()] == [(1, "1"), (2, "3")]
+    assert losses.rows == 3
+
+
+def test_fields_that_a_held_row_loses_are_named(tmp_path: Path) -> None:
+    rows = [
+        {"id": "a", "source": "s", "mood": "glad", "provenance": {"licence": "MIT"}, "tools": [], "messages": [
+            {"role": "user", "content": "x", "reasoning_content": "hm"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "c9", "name": "f", "arguments": {}}]},
+            {"role": "tool", "content": "1", "tool_call_id": "c9"},
+        ]},
+        {"id": "b", "tools": [], "mood": None, "messages": [{"role": "user", "content": "x"}]},
+    ]  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = str(tmp_path / "rows.jsonl")
+    expected = {
+        "canonical": {"mood", "messages[].reasoning_content"},
+        "openai": {"mood", "messages[].reasoning_content", "provenance"},
+        "sharegpt": {"mood", "messages[].reasoning_content", "provenance", "ids of calls", "ids of results"},
+    }
+    for to, fields in expected.items():
+        losses = Losses()
+        assert convert(source, str(tmp_path / f"{to}.jsonl"), to, losses=losses) == 2
+        assert losses.dropped == {name: Loss(1, f"{source}:1") for name in losses.dropped}
+        assert set(losses.dropped) == fields
+
+
+@settings(max_examples=60, deadline=None)
+@given(strategies.dialogues(), st.sampled_from(sorted(READERS)))
+def test_what_is_not_named_as_lost_is_there(given_row: Conversation, to: str) -> None:
+    row = replace(given_row, source="s", provenance={"licence": "MIT"}, where="f:1")
+    try:
+        lost = lost_fields(row, to, Fields())
+    except DataError:
+        return
+    again = READERS[to].from_row(READERS[to].to_row(row), "f:1", Fields())
+    for name in ("id", "source", "provenance"):
+        assert (getattr(again, name) == getattr(row, name)) != (name in lost)
 
 
 def test_an_unknown_format_offers_the_nearest(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Splits: the same side for the same id, exact sizes, whole tool sets, nothing overwritten."""
+"""Splits: the same side for the same id, exact sizes, whole groups, nothing on both sides, nothing overwritten."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from callwright.data import conversations, write
 from callwright.data.split import Outputs, SplitCounts, split
 from callwright.errors import DataError
 from callwright.tools.jsonfile import tool_from_json
-from callwright.types import Conversation, Message
+from callwright.types import Conversation, Message, ToolCall
 
 TOOLS = [tool_from_json({"name": f"f{n}", "description": ""}, "test") for n in range(40)]
 
@@ -58,20 +59,54 @@ def test_a_number_of_rows_is_exact(tmp_path: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize("held_out", [0.25, 70])
-def test_tool_sets_stay_together(tmp_path: Path, held_out: float | int) -> None:
+def test_tools_stay_together(tmp_path: Path, held_out: float | int) -> None:
     source = make(tmp_path / "x.parquet", 300)
-    counts, train, dev = run(source, "a", held_out, by="tools")
-    sets = {row.id: frozenset(tool.name for tool in row.tools) for row in conversations(source)}
-    assert not {sets[name] for name in train} & {sets[name] for name in dev}
+    counts, train, dev = run(source, "a", held_out, by="tool")
+    offered = {row.id: {tool.name for tool in row.tools} for row in conversations(source)}
+    assert not {tool for name in train for tool in offered[name]} & {tool for name in dev for tool in offered[name]}
     wanted = round(held_out * 300) if isinstance(held_out, float) else held_out
     assert wanted - 15 < counts.held_out <= wanted
 
 
-def test_one_tool_set_cannot_be_split_by_tools(tmp_path: Path) -> None:
+def test_one_tool_set_cannot_be_split_by_tool(tmp_path: Path) -> None:
     write(tmp_path / "x.jsonl", (Conversation(str(i), (TOOLS[0],), ()) for i in range(9)))
-    with pytest.raises(DataError, match="the smallest of 1 tool sets has 9 rows"):
-        run(tmp_path / "x.jsonl", "a", 3, by="tools")
+    with pytest.raises(DataError, match="by tool: the rows fall into 1 groups, the smallest of 9 rows"):
+        run(tmp_path / "x.jsonl", "a", 3, by="tool")
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
+
+
+def test_training_rows_lose_tools_that_held_out_rows_call(tmp_path: Path) -> None:
+    rows = [
+        Conversation(
+            f"row-{i}",
+            (TOOLS[i % 5], TOOLS[(i + 1) % 5]),
+            (Message("user", f"text {i}"), Message("assistant", "", (ToolCall(f"f{i % 5}", {}),))),
+        )
+        for i in range(50)
+    ]
+    write(tmp_path / "x.jsonl", rows)
+    counts, train, dev = run(tmp_path / "x.jsonl", "a", 20, by="called")
+    assert (counts.held_out, len(train)) == (20, 30)
+    called = {f"f{int(name.removeprefix('row-')) % 5}" for name in dev}
+    shown = [[tool.name for tool in row.tools] for row in conversations(tmp_path / "a-train.jsonl")]
+    assert len(called) == 2 and not called & {name for names in shown for name in names}
+    assert counts.stripped == sum(len(names) == 1 for names in shown) > 0
+
+
+def test_what_an_augmentation_made_stays_with_its_row(tmp_path: Path) -> None:
+    plain = list(conversations(make(tmp_path / "x.jsonl", 60)))
+    made = [replace(row, id=f"{row.id}~rename-1", provenance={"origin": [row.id]}) for row in plain]
+    joined = replace(plain[0], id="joined", provenance={"origin": [plain[0].id, plain[1].id]})
+    write(tmp_path / "more.jsonl", [*plain, *made, joined])
+    for held_out in (0.3, 31):
+        dev = set(run(tmp_path / "more.jsonl", f"a{held_out}", held_out)[2])
+        assert all((row.id in dev) == (f"{row.id}~rename-1" in dev) for row in plain)
+        assert len({name in dev for name in ("joined", "row-0", "row-1")}) == 1
+
+
+def test_an_unknown_kind_of_split_offers_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="did you mean 'dialogue'"):
+        run(make(tmp_path / "x.jsonl", 10), "a", 0.5, by="dialog")
 
 
 def test_nothing_is_overwritten_or_left_half_done(tmp_path: Path) -> None:

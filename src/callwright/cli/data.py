@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from callwright.cli import mixing, review
+from callwright.cli import convert, mixing, review, split, stats
 from callwright.cli.mixing import must_not_exist
 from callwright.cli.run import AsJson
 from callwright.types import BadRow, Conversation
@@ -29,6 +28,9 @@ app.command("migrate", epilog="Example: callwright data migrate train.jsonl new.
 )
 
 app.command("review", epilog=review.EXAMPLE)(review.review)
+app.command("convert", epilog=convert.EXAMPLE)(convert.convert)
+app.command("stats", epilog=stats.EXAMPLE)(stats.stats)
+app.command("split", epilog=split.EXAMPLE)(split.split)
 
 File = Annotated[str, typer.Argument(help="A .json, .jsonl or .parquet file, plain or gzipped, in any known format.")]
 Model = Annotated[str, typer.Option("--model", help="The model whose tokenizer counts.")]
@@ -117,95 +119,6 @@ def lint(  # noqa: PLR0913  # one argument an option
     raise typer.Exit(1 if checker.report.errors else 0)
 
 
-@app.command("convert", epilog="Example: callwright data convert xlam.json.gz train.jsonl --to openai")
-def convert(
-    file: File,
-    output: Annotated[str, typer.Argument(help="A .jsonl, .jsonl.gz, .json or .parquet file that does not exist yet.")],
-    to: Annotated[str, typer.Option("--to", help="'canonical', 'openai', 'xlam' or 'sharegpt'.")] = "canonical",
-    limit: Limit = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be converted.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Write a file in another row format. What the format cannot hold is an error, never dropped."""
-    from callwright.cli.console import err, print_json
-    from callwright.data.convert import convert as write_as
-
-    must_not_exist(output)
-    done = write_as(file, output, to, limit=limit, skip_bad=skip_bad)
-    if as_json:
-        print_json({"rows": done.rows, "skipped": [{"where": bad.where, "why": bad.why} for bad in done.skipped]})
-        return
-    for bad in done.skipped[:5]:
-        err.print(f"skipped {bad.where}: {bad.why}")
-    err.print(f"{done.rows} rows written to {output}, {len(done.skipped)} skipped")
-
-
-@app.command("stats", epilog="Example: callwright data stats train.jsonl --model smollm2-135m")
-def stats(
-    file: File,
-    model: Annotated[str | None, typer.Option("--model", help="Also count tokens with this model.")] = None,
-    dialect: DialectOption = "auto",
-    limit: Limit = None,
-    as_json: AsJson = False,
-) -> None:
-    """Count rows, turns, calls and tools; lengths as average and percentiles."""
-    import dataclasses
-
-    from callwright.cli.console import out, pairs, print_json
-    from callwright.data import conversations
-    from callwright.data.stats import stats as count
-    from callwright.dialects import dialect_for
-    from callwright.dialects.tokenise import render
-    from callwright.models.tokenizer import load_tokenizer
-
-    measure = None
-    if model:
-        tokenizer = load_tokenizer(model)
-        written = dialect_for(dialect, tokenizer)
-
-        def measure(row: Conversation) -> int:
-            return len(render(row, written, tokenizer).token_ids)
-
-    bad: list[BadRow] = []
-    found = dataclasses.asdict(count(conversations(file, limit=limit, bad=bad), measure)) | {"bad_rows": len(bad)}
-    if as_json:
-        print_json(found)
-        return
-    out.print(pairs({name.replace("_", " "): _plain(value) for name, value in found.items()}))
-
-
-@app.command(
-    "split", epilog="Example: callwright data split all.jsonl --train train.jsonl --held-out dev.jsonl --share 0.1"
-)
-def split(  # noqa: PLR0913  # one argument an option
-    file: File,
-    train: Annotated[str, typer.Option("--train", help="Where the larger part goes.")],
-    held_out: Annotated[str, typer.Option("--held-out", help="Where the held-out part goes.")],
-    share: Annotated[float | None, typer.Option("--share", help="The held-out share, as 0.1.")] = None,
-    rows: Annotated[int | None, typer.Option("--rows", help="The number of held-out rows, instead of a share.")] = None,
-    by: Annotated[str, typer.Option("--by", help="'row', or 'tools': rows with equal tools stay on one side.")] = "row",
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, another split.")] = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Split a file in two, the same way every time."""
-    from callwright.cli.console import err, print_json
-    from callwright.data.split import Outputs
-    from callwright.data.split import split as divide
-    from callwright.errors import DataError
-
-    if (share is None) == (rows is None):
-        raise DataError(file, "give either --share or --rows")
-    if by not in ("row", "tools"):
-        raise DataError(file, f"--by '{by}': give 'row' or 'tools'")
-    size = rows if rows is not None else share
-    assert size is not None
-    counts = divide(file, Outputs(Path(train), Path(held_out)), size, seed=seed, by="tools" if by == "tools" else "row")
-    if as_json:
-        print_json({"train": counts.train, "held_out": counts.held_out})
-    else:
-        err.print(f"{counts.train} rows in {train}, {counts.held_out} in {held_out}")
-
-
 def _nth(file: str, number: int, tools: str | None) -> Conversation:
     from itertools import islice
 
@@ -220,13 +133,3 @@ def _nth(file: str, number: int, tools: str | None) -> Conversation:
     if isinstance(found, BadRow):
         raise DataError(found.where, found.why)
     return declared(found, load_tools(tools) if tools else ())
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(
-            " ".join(map(str, item)) if isinstance(item, list | tuple) else str(item) for item in value[:12]
-        )
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

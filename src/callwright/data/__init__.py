@@ -30,6 +30,7 @@ from callwright.data.canonical import write
 from callwright.data.fields import Fields
 from callwright.data.files import RawRow
 from callwright.data.sources import is_named, source_rows
+from callwright.data.unread import Watched, watched
 from callwright.errors import DataError, did_you_mean
 from callwright.types import BadRow, Conversation, JsonObject
 
@@ -85,14 +86,15 @@ def read(
     limit: int | None = None,
     lenient: bool = False,
     todo: bool = False,
+    unread: list[str] | None = None,
 ) -> Iterator[Conversation | BadRow]:
     """The rows of a file in order, at most `limit` of them; a row that cannot be read is a BadRow, and reading goes on.
 
     Reads JSON arrays, JSON lines, CSV and Parquet, plain or gzipped, in constant memory; also `hub:OWNER/NAME` and
-    `bfcl:CATEGORY`. `format` is a key of READERS;
-    without it the first rows tell. `lenient` decodes fields that were encoded as JSON more than once. A row that a
-    person has yet to write is a BadRow too, unless `todo` asks for those. A row without an id is named after the file
-    and its number.
+    `bfcl:CATEGORY`. `format` is a key of READERS; without it the first rows tell. `lenient` decodes fields that were
+    encoded as JSON more than once. A row that a person has yet to write is a BadRow too, unless `todo` asks for those.
+    A row without an id is named after the file and its number. To the list `unread` are added, before a row is given,
+    those of its keys that the reader passed over.
 
     Raises DataError for what ends the file: it is missing, empty, cut short, not UTF-8, a broken JSON array, or of no
     known format.
@@ -102,7 +104,7 @@ def read(
         raise DataError(name, f"unknown format '{format}'{did_you_mean(format, READERS)}; known are {_known()}")
     if not is_named(name) and not Path(path).exists():
         raise DataError(name, "there is no such file")
-    return itertools.islice(_read(path, format, Fields(lenient=lenient), todo), limit)
+    return itertools.islice(_read(path, format, Fields(lenient=lenient), unread, todo=todo), limit)
 
 
 def conversations(
@@ -126,7 +128,7 @@ def conversations(
 
 
 def _read(
-    path: str | os.PathLike[str], format: str | None, fields: Fields, todo: bool
+    path: str | os.PathLike[str], format: str | None, fields: Fields, unread: list[str] | None, *, todo: bool
 ) -> Iterator[Conversation | BadRow]:
     rows = source_rows(str(path))
     head = list(itertools.islice(rows, _HEAD))
@@ -139,14 +141,17 @@ def _read(
         if row.value.get("id") in (None, ""):
             row.value["id"] = f"{stem}-{row.number}"
         for value in reader.expand(row.value) if reader.expand else (row.value,):
+            seen = watched(value) if unread is not None else value
             try:
-                conversation = reader.from_row(value, row.where, fields)
+                conversation = reader.from_row(seen, row.where, fields)
             except DataError as error:
                 yield BadRow(row.where, error.what, row.text)
                 continue
             if TODO in conversation.provenance and not todo:
                 yield BadRow(row.where, _UNWRITTEN, row.text)
                 continue
+            if unread is not None and isinstance(seen, Watched):
+                unread += seen.unread()
             notes = fields.notes(conversation.tools)
             yield dataclasses.replace(conversation, notes=notes) if notes else conversation
 

@@ -87,12 +87,13 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 def rename(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
     """Every tool and parameter in another naming style, in schemas, calls and results alike.
 
-    A row whose texts mention a tool by name, or whose calls do not fit their tools' parameters, is left alone.
+    A row whose texts mention a tool by name, whose calls do not fit their tools' parameters, or which has two tools of
+    one name, is left alone.
     """
     texts = "\n".join(message.text for message in row.messages)
     style = _STYLES[rng.choice(sorted(_STYLES))]
     tools = {tool.name: _styled(tool.name, style) for tool in row.tools}
-    if not tools or any(name in texts for name in tools) or len(set(tools.values())) != len(tools):
+    if not tools or any(name in texts for name in tools) or len(set(tools.values())) != len(row.tools):
         return None
     parameters: dict[str, dict[str, str]] = {}
     for tool in row.tools:
@@ -273,7 +274,8 @@ def join(row: Conversation, rng: random.Random, around: Around) -> Conversation 
         Message("assistant", "", tuple(replace(c, id="") for c in calls)),
     )
     made = _made(row, "join", tools=tuple(tools.values()), messages=messages)
-    return replace(made, id=f"{made.id}+{other.id}")
+    origin = [*made.provenance["origin"], *_origin(other)]
+    return replace(made, id=f"{made.id}+{other.id}", provenance={**made.provenance, "origin": origin})
 
 
 def _is_request(row: Conversation) -> bool:
@@ -320,7 +322,13 @@ def _as_consts(name: str, schema: JsonObject) -> JsonObject:
 def _made(row: Conversation, name: str, **changes: Any) -> Conversation:
     """The row with changes, marked with what made it."""
     steps = [*row.provenance.get("augmented", ()), name]
-    return replace(row, id=f"{row.id}~{name}", provenance={**row.provenance, "augmented": steps}, **changes)
+    provenance = {**row.provenance, "augmented": steps, "origin": _origin(row)}
+    return replace(row, id=f"{row.id}~{name}", provenance=provenance, **changes)
+
+
+def _origin(row: Conversation) -> list[str]:
+    """The ids of the rows that a row was made of: a split keeps them on one side."""
+    return list(row.provenance.get("origin") or [row.id])
 
 
 augmentations: dict[str, Augmentation] = {

@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from callwright.schema.walk import UNIONS
 from callwright.types import Conversation, JsonObject, Tool, ToolCall
 
+# equal tools of a file are one object; beyond so many they are looked at again, which changes nothing
+_REMEMBERED = 32_768
 
-@dataclass
+
+@dataclass(slots=True)
+class Parameter:
+    """What the definitions of a tool say of a parameter: `optional` where one of them lets it be left out."""
+
+    optional: bool
+    enum: dict[str, Any]
+    """Values by their JSON text."""
+
+
 class Coverage:
-    """Counts over the calls to a set of tools. Enum values count by (tool, parameter, value's JSON-like text)."""
+    """Counts over calls. Tools are known by name; several definitions of a name are joined.
 
-    tools: Sequence[Tool]
-    calls: Counter[str] = field(default_factory=Counter)
-    present: Counter[tuple[str, str]] = field(default_factory=Counter)
-    absent: Counter[tuple[str, str]] = field(default_factory=Counter)
-    values: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    `calls` counts by tool; `present` and `absent` by (tool, parameter); `values`, of an enum or of a list of an enum's
+    values, by (tool, parameter, the value's JSON text). A call to a tool that was not declared counts in `calls` alone.
+
+    >>> light = Tool("light", "", {"type": "object", "properties": {"on": {"enum": ["yes", "no"]}}})
+    >>> Coverage.of([light], []).gaps()
+    ['light is never called']
+    >>> seen = Coverage([light])
+    >>> seen.add(ToolCall("light", {"on": "yes"}))
+    >>> seen.gaps()
+    ['light.on is never left out', 'light.on is never "no"']
+    """
+
+    def __init__(self, tools: Iterable[Tool] = ()) -> None:
+        self.calls = Counter[str]()
+        self.present = Counter[tuple[str, str]]()
+        self.absent = Counter[tuple[str, str]]()
+        self.values = Counter[tuple[str, str, str]]()
+        self.parameters: dict[str, dict[str, Parameter]] = {}
+        self._seen: dict[int, Tool] = {}
+        for tool in tools:
+            self.declare(tool)
 
     @classmethod
-    def of(cls, tools: Sequence[Tool], rows: Iterable[Conversation]) -> Coverage:
-        """Of every call in the rows."""
+    def of(cls, tools: Iterable[Tool], rows: Iterable[Conversation]) -> Coverage:
+        """Of every call in the rows, to these tools."""
         found = cls(tools)
         for row in rows:
             for message in row.messages:
@@ -30,70 +59,133 @@ class Coverage:
                     found.add(call)
         return found
 
+    def declare(self, tool: Tool) -> None:
+        """Makes a tool known; what a second definition of its name adds is joined to the first."""
+        if id(tool) in self._seen:
+            return
+        if len(self._seen) >= _REMEMBERED:
+            self._seen.clear()
+        self._seen[id(tool)] = tool  # held, because an id is only unique while its object lives
+        known = self.parameters.setdefault(tool.name, {})
+        required = tool.parameters.get("required") or ()
+        for name, schema in _properties(tool):
+            parameter = known.setdefault(name, Parameter(False, {}))
+            parameter.optional |= name not in required
+            parameter.enum.update((_text(value), value) for value in enum_of(schema))
+
     def add(self, call: ToolCall) -> None:
-        """Counts one call; one to an unknown tool counts by name alone."""
+        """Counts one call."""
         self.calls[call.name] += 1
-        tool = next((tool for tool in self.tools if tool.name == call.name), None)
-        for name, schema in (_properties(tool) if tool else {}).items():
-            (self.present if name in call.arguments else self.absent)[call.name, name] += 1
-            for value in _enum(schema):
-                if name in call.arguments and _has(call.arguments[name], value):
-                    self.values[call.name, name, repr(value)] += 1
+        for name, parameter in self.parameters.get(call.name, {}).items():
+            if name not in call.arguments:
+                self.absent[call.name, name] += 1
+                continue
+            self.present[call.name, name] += 1
+            if parameter.enum:
+                given = call.arguments[name]
+                for value in given if isinstance(given, list) else (given,):
+                    if (text := _text(value)) in parameter.enum:
+                        self.values[call.name, name, text] += 1
 
     def gaps(self) -> list[str]:
         """What no call shows: a tool, a parameter, an optional one left out, an enum value."""
         found = []
-        for tool in self.tools:
-            if not self.calls[tool.name]:
-                found.append(f"{tool.name} is never called")
+        for tool, parameters in self.parameters.items():
+            if not self.calls[tool]:
+                found.append(f"{tool} is never called")
                 continue
-            required = tool.parameters.get("required") or ()
-            for name, schema in _properties(tool).items():
-                if not self.present[tool.name, name]:
-                    found.append(f"{tool.name}.{name} is never given")
-                elif name not in required and not self.absent[tool.name, name]:
-                    found.append(f"{tool.name}.{name} is never left out")
+            for name, parameter in parameters.items():
+                if not self.present[tool, name]:
+                    found.append(f"{tool}.{name} is never given")
+                    continue
+                if parameter.optional and not self.absent[tool, name]:
+                    found.append(f"{tool}.{name} is never left out")
                 found += [
-                    f"{tool.name}.{name} is never {value!r}"
-                    for value in _enum(schema)
-                    if not self.values[tool.name, name, repr(value)]
+                    f"{tool}.{name} is never {text}" for text in parameter.enum if not self.values[tool, name, text]
                 ]
         return found
 
     def rarest_value(self, tool: Tool, name: str, schema: JsonObject) -> Any:
-        """The enum value that was asked for least."""
-        return min(_enum(schema), key=lambda value: self.values[tool.name, name, repr(value)])
+        """The value of a parameter's enum that was asked for least."""
+        return min(enum_of(schema), key=lambda value: self.values[tool.name, name, _text(value)])
+
+    def totals(self) -> Totals:
+        """How much of what is declared the calls show."""
+        totals = Totals()
+        for tool, parameters in self.parameters.items():
+            totals.tools.add(self.calls[tool])
+            for name, parameter in parameters.items():
+                totals.parameters.add(self.present[tool, name])
+                if parameter.optional:
+                    totals.optional_given.add(self.present[tool, name])
+                    totals.optional_left_out.add(self.absent[tool, name])
+                for text in parameter.enum:
+                    totals.enum_values.add(self.values[tool, name, text])
+        return totals
 
     def to_json(self) -> JsonObject:
         """Counts by tool, for tables and files."""
         return {
-            tool.name: {
-                "calls": self.calls[tool.name],
+            tool: {
+                "calls": self.calls[tool],
                 "parameters": {
-                    name: {"given": self.present[tool.name, name], "left_out": self.absent[tool.name, name]}
+                    name: {"given": self.present[tool, name], "left_out": self.absent[tool, name]}
                     | (
-                        {"values": {str(v): self.values[tool.name, name, repr(v)] for v in _enum(schema)}}
-                        if _enum(schema)
+                        {"values": {text: self.values[tool, name, text] for text in parameter.enum}}
+                        if parameter.enum
                         else {}
                     )
-                    for name, schema in _properties(tool).items()
+                    for name, parameter in parameters.items()
                 },
             }
-            for tool in self.tools
+            for tool, parameters in self.parameters.items()
         }
 
 
-def _properties(tool: Tool) -> dict[str, JsonObject]:
-    named = tool.parameters.get("properties") or {}
-    return {name: schema if isinstance(schema, dict) else {} for name, schema in named.items()}
+@dataclass(slots=True)
+class Share:
+    """So many of so many."""
+
+    shown: int = 0
+    declared: int = 0
+
+    def add(self, count: int) -> None:
+        """One more that is declared, shown where it was counted."""
+        self.declared += 1
+        self.shown += count > 0
 
 
-def _enum(schema: JsonObject) -> list[Any]:
-    """The values of an enum, or of a list's items."""
+@dataclass(slots=True)
+class Totals:
+    """What is declared, and how much of it calls show."""
+
+    tools: Share = field(default_factory=Share)
+    parameters: Share = field(default_factory=Share)
+    optional_given: Share = field(default_factory=Share)
+    optional_left_out: Share = field(default_factory=Share)
+    enum_values: Share = field(default_factory=Share)
+
+
+def enum_of(schema: JsonObject) -> Sequence[Any]:
+    """The values of an enum: of the schema itself, of its branches (`const` too), or of a list's items."""
+    if isinstance(schema.get("enum"), list):
+        return [value for value in schema["enum"] if value is not None]
+    if "const" in schema:
+        return [schema["const"]]
+    for key in UNIONS:
+        branches = schema.get(key)
+        if isinstance(branches, list):
+            return [value for branch in branches if isinstance(branch, dict) for value in enum_of(branch)]
     items = schema.get("items")
-    listed = schema.get("enum") or (items.get("enum") if isinstance(items, dict) else None)
-    return listed if isinstance(listed, list) else []
+    return enum_of(items) if isinstance(items, dict) else []
 
 
-def _has(given: Any, value: Any) -> bool:
-    return given == value or (isinstance(given, list) and value in given)
+def _properties(tool: Tool) -> Iterator[tuple[str, JsonObject]]:
+    for name, schema in (tool.parameters.get("properties") or {}).items():
+        yield name, schema if isinstance(schema, dict) else {}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON Schema's 1 and 1.0 are one value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callwright.errors import DataError
+from callwright.report.charts import as_svg
 from callwright.score.failures import write_atomically
 
 SMOOTHING = 0.9
@@ -84,28 +84,23 @@ def _is_number(value: object) -> bool:
 
 def _draw(points: Sequence[LossPoint]) -> str:
     # Here and not above: matplotlib takes a second to import. Figure, not pyplot: no window, no global state.
-    import matplotlib
     from matplotlib.figure import Figure
 
     steps, losses = [point.step for point in points], [point.loss for point in points]
-    # hashsalt and no date make the file reproducible; fonttype "none" keeps the text as text.
-    with matplotlib.rc_context({"svg.hashsalt": "callwright", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        left = figure.add_subplot()
-        left.plot(steps, losses, color="tab:blue", alpha=0.3, linewidth=1, label="loss", gid="loss")
-        left.plot(steps, smooth(losses), color="tab:blue", linewidth=2, label="loss, smoothed", gid="smoothed")
-        left.set_xlabel("step")
-        left.set_ylabel("loss")
-        left.grid(alpha=0.3)
-        handles, labels = left.get_legend_handles_labels()
-        if any(point.lr is not None for point in points):
-            right = left.twinx()
-            rates = [math.nan if point.lr is None else point.lr for point in points]
-            right.plot(steps, rates, color="tab:orange", linewidth=1, label="learning rate", gid="lr")
-            right.set_ylabel("learning rate")
-            right.set_ylim(bottom=0)
-            handles, labels = [*handles, *right.get_lines()], [*labels, "learning rate"]
-        left.legend(handles, labels, loc="upper right")
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    left = figure.add_subplot()
+    left.plot(steps, losses, color="tab:blue", alpha=0.3, linewidth=1, label="loss", gid="loss")
+    left.plot(steps, smooth(losses), color="tab:blue", linewidth=2, label="loss, smoothed", gid="smoothed")
+    left.set_xlabel("step")
+    left.set_ylabel("loss")
+    left.grid(alpha=0.3)
+    handles, labels = left.get_legend_handles_labels()
+    if any(point.lr is not None for point in points):
+        right = left.twinx()
+        rates = [math.nan if point.lr is None else point.lr for point in points]
+        right.plot(steps, rates, color="tab:orange", linewidth=1, label="learning rate", gid="lr")
+        right.set_ylabel("learning rate")
+        right.set_ylim(bottom=0)
+        handles, labels = [*handles, *right.get_lines()], [*labels, "learning rate"]
+    left.legend(handles, labels, loc="upper right")
+    return as_svg(figure, "callwright")
