@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from callwright.synth import Plan, generate, load_phrasebook
+from callwright.synth import Options, Plan, generate, load_phrasebook
 from callwright.synth.prompts import WISHES
 from callwright.tools import load_tools
 from callwright.types import Conversation, JsonObject
@@ -67,8 +67,8 @@ class TeacherServer:
         self.right: set[str] = set()
         self.bad: dict[str, str] = {}
         self._pools: dict[str, list[Conversation]] = {}
-        plan = Plan(0.4, 0.2, 0.2, 0.2)
-        for row in generate(TOOLS, BOOK, 800, seed, plan):
+        plan = Plan.of({"single": 0.4, "parallel": 0.2, "no_call": 0.2, "missing": 0.2})
+        for row in generate(TOOLS, BOOK, 800, seed, Options(plan)):
             self._pools.setdefault(row.source.removeprefix("synth:"), []).append(row)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"teacher": self}))
         self._http.daemon_threads = True

@@ -11,6 +11,7 @@ import pytest
 
 from callwright import cli
 from callwright.data import conversations
+from callwright.tools import load_tools
 from teacher_server import HOME, TeacherServer
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -42,9 +43,23 @@ def of(server: TeacherServer, cap: int = 1_000_000) -> tuple[str, ...]:
 def test_without_a_teacher(synth: Cli) -> None:
     phrases = ("--phrases", str(HOME / "phrases.yaml"))
     code, printed, errors = synth("a.jsonl", "--rows", "20", *phrases, "--json")
-    assert (code, json.loads(printed), errors) == (0, {"rows": 20}, "")
+    told = json.loads(printed)
+    assert (code, told["rows"], errors) == (0, 20, "")
+    assert sum(told["categories"].values()) == 20
+    assert told["coverage"].keys() == {tool.name for tool in load_tools(str(HOME / "tools.py"))}
     assert len(list(conversations("a.jsonl"))) == 20
     assert synth("a.jsonl", *phrases)[0] == 2, "an existing file is not overwritten"
+
+
+def test_turns_with_results_of_the_users_own_functions(synth: Cli) -> None:
+    shares = ("--share", "multi_turn=0.6", "--share", "clarify=0.2", "--tools-per-row", "2-4")
+    words = ("--rows", "30", *shares, "--execute", "--seeds", str(HOME / "holdout.jsonl"), "--licence", "CC0-1.0")
+    code, _, errors = synth("b.jsonl", *words, "--rejected", "r.jsonl")
+    assert (code, "variety:" in errors, Path("r.jsonl").is_file()) == (0, True, True), errors
+    rows = list(conversations("b.jsonl"))
+    results = [message for row in rows for message in row.messages if message.role == "tool"]
+    assert any(message.name == "set_light" and message.text.startswith("light in the") for message in results)
+    assert {row.provenance["licence"] for row in rows} == {"CC0-1.0"}
 
 
 def test_with_a_teacher_a_judge_and_execution(synth: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +108,14 @@ def test_what_does_not_go_together(synth: Cli) -> None:
         (("--teacher", "http://h/v1"), "--teacher, --teacher-model and --cap go together"),
         (("--cap", "100"), "--teacher, --teacher-model and --cap go together"),
         (("--teacher", "localhost:1", "--teacher-model", "m", "--cap", "1"), "begins with http"),
-        (("--execute",), "--execute goes with a teacher"),
-        (("--seeds", "x.jsonl"), "--seeds goes with a teacher"),
-        (("--teacher", "http://h/v1", "--teacher-model", "m", "--cap", "1", "--phrases", "p"), "--phrases is for rows"),
+        (("--judge", "http://h/v1", "--judge-model", "j", "--judge-cap", "1"), "--judge goes with a teacher"),
+        (("--share", "parallel"), "write NAME=NUMBER"),
+        (("--share", "paralel=0.1"), "did you mean 'parallel'"),
+        (("--tools-per-row", "9-3"), "write FROM-TO"),
+        (
+            ("--teacher", "http://h/v1", "--teacher-model", "m", "--cap", "1", "--phrases", "p"),
+            "are for rows without a teacher",
+        ),
     ]:
         code, _, errors = synth("a.jsonl", *words)
         assert (code, why in errors) == (2, True), errors
