@@ -44,10 +44,8 @@ def show(
         print_json({"tools": rows, "prompt_tokens": costs.prompt if costs else None})
         return
     for number, tool in enumerate(tools):
-        out.print(_described(tool, costs.of_tool[number] if costs else None))
-    tail = (
-        f"; a prompt with {'them' if len(tools) > 1 else 'it'} is {costs.prompt:,} tokens, {written}" if costs else ""
-    )
+        out.print(_described(tool, costs.of_tool[number] if costs else None), soft_wrap=True)
+    tail = f"; a prompt with all is {costs.prompt:,} tokens, {written}" if costs else ""
     out.print(f"{len(tools)} tool{'s' * (len(tools) != 1)}{tail}. A parameter with ? may be left out.")
 
 
