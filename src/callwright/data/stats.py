@@ -26,6 +26,8 @@ CATEGORIES = {
 
 _MOST_SETS = 100_000
 _BATCH = 256
+_OF_ONE_ROW = ("origin", "dialogue")
+"""Keys of provenance that name rows, not kinds of rows."""
 _QUESTION = ("?", "？", "؟")
 
 
@@ -139,7 +141,8 @@ class _Count:
         self.sources.add(row.source or "(none)")
         self._tools(row)
         for key, value in (row.provenance or {"provenance": "(none)"}).items():
-            self._provenance(key, value)
+            if key not in _OF_ONE_ROW:
+                self._provenance(key, value)
         if said := request_text(row).strip():
             self.languages[language_of(said)] += 1
         self._length("user characters", len(said))

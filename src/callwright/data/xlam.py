@@ -55,6 +55,7 @@ def to_row(conversation: Conversation) -> JsonObject:
     own_id = conversation.id
     return {
         "id": int(own_id) if own_id.isascii() and own_id.isdigit() and str(int(own_id)) == own_id else own_id,
+        **({"source": conversation.source} if conversation.source else {}),
         "query": question.text,
         "tools": dump(tools_json(conversation.tools), where),
         "answers": dump(calls, where),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from callwright.errors import ToolError, did_you_mean
@@ -38,13 +39,16 @@ def load_tools(spec: str) -> tuple[Tool, ...]:
 
     `tools.py`, `tools.py:set_light,get_time`, or `my.module`; `tools.json` or `.jsonl` in any of the usual shapes; an
     OpenAPI document, `.json` or `.yaml`, all of it or a selection, `api.yaml#tag=pets&path=/store/*&method=get`; a
-    GraphQL schema, `schema.graphql#field=user,orders`; or an MCP server, `mcp:https://...` or `mcp:COMMAND`. A Python
-    file or module is run, and so is an MCP server's command: the user's own code, never a model's.
+    GraphQL schema, `schema.graphql#field=user,orders`; or an MCP server, `mcp:https://...` or `mcp:COMMAND`, all its
+    tools or `#name=add,price`. A Python file or module is run, and so is an MCP server's command: the user's own code,
+    never a model's.
 
     Raises ToolError where there is no such source, where it cannot be read, or where two tools have one name.
     """
     if spec.startswith("mcp:"):
-        return _distinct(mcp_tools(spec.removeprefix("mcp:")), spec)
+        # a command may hold '#' itself; only '#name=' chooses
+        server, _, wanted = spec.removeprefix("mcp:").partition("#name=")
+        return _chosen(_distinct(mcp_tools(server), spec), _listed(wanted), spec)
     path, _, chosen = spec.partition("#")
     if path.lower().endswith(_FILES):
         _must_exist(Path(path))
@@ -62,12 +66,12 @@ def python_source(spec: str) -> tuple[Path | str, list[str] | None]:
     """
     file = _FILE.fullmatch(spec)
     found = file or _MODULE.fullmatch(spec)
-    if found is None:
+    if found is None or (not file and Path(spec).is_file()):
         raise ToolError(
             f"{spec}: is not a source of tools; name a .py file, a module, a .json, .yaml or .graphql file, "
             "or mcp:SERVER"
         )
-    names = [name.strip() for name in found["names"].split(",") if name.strip()] if found["names"] else None
+    names = _listed(found["names"]) if found["names"] else None
     if file:
         _must_exist(Path(found["source"]))
     return (Path(found["source"]) if file else found["source"]), names
@@ -83,11 +87,19 @@ def _of_file(path: Path, chosen: str, spec: str) -> tuple[Tool, ...]:
         select = Selection(*(options.get(key, ()) for key in ("tag", "path", "operation", "method")))
         return tuple(operation.tool for operation in read_openapi(path, select))
     _known(options, ("name",), spec)
-    tools = read_tools(path)
-    for name in options.get("name", ()):
+    return _chosen(read_tools(path), options.get("name", ()), spec)
+
+
+def _chosen(tools: tuple[Tool, ...], names: Sequence[str], spec: str) -> tuple[Tool, ...]:
+    """The tools of these names, or all where none is named."""
+    for name in names:
         if name not in {tool.name for tool in tools}:
             raise ToolError(f"{spec}: no tool '{name}'{did_you_mean(name, [tool.name for tool in tools])}")
-    return tuple(tool for tool in tools if not options or tool.name in options["name"])
+    return tuple(tool for tool in tools if not names or tool.name in names)
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 def _options(chosen: str, spec: str) -> dict[str, tuple[str, ...]]:
@@ -97,7 +109,7 @@ def _options(chosen: str, spec: str) -> dict[str, tuple[str, ...]]:
         key, equals, values = part.partition("=")
         if not equals:
             raise ToolError(f"{spec}: after '#' write key=value, as in '#tag=pets&method=get'")
-        options[key] = tuple(value for value in values.split(",") if value)
+        options[key] = _listed(values)
     return options
 
 

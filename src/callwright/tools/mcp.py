@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -83,5 +84,10 @@ def _client(server: str, env: Mapping[str, str] | None) -> Any:
         raise MissingExtra("mcp", "mcp") from None
     if server.startswith(("http://", "https://")):
         return Client(server)
-    command, *arguments = shlex.split(server)
+    try:
+        command, *arguments = shlex.split(server)
+    except ValueError:
+        raise ToolError(f"mcp:{server}: names no server; write mcp:https://HOST/mcp or mcp:COMMAND ARGUMENTS") from None
+    if shutil.which(command, path=(env or {}).get("PATH")) is None:
+        raise ToolError(f"mcp:{server}: there is no command '{command}'; give its path, or a URL with http://")
     return Client(StdioServerParameters(command=command, args=arguments, env={**os.environ, **env} if env else None))

@@ -130,7 +130,7 @@ def _hint(root: Document, select: Selection) -> str:
         for name in wanted:
             if name not in known:
                 return f": '{name}' is not in it{did_you_mean(name, known)}"
-    return ""
+    return ": each part of the selection fits some, none fits all; an operation must fit every part"
 
 
 def _walk(root: Document) -> Iterator[tuple[str, str, JsonObject, JsonObject]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from callwright.schema.walk import UNIONS, resolve
@@ -23,6 +24,38 @@ def signature_of(tool: Tool) -> str:
             text += f" = {_json(schema['default'])}"
         parts.append(text)
     return f"{tool.name}({', '.join(parts)})"
+
+
+def details_of(tool: Tool) -> Iterator[tuple[str, str]]:
+    """What the signature leaves out: (parameter, description), and the fields of objects as (`input.id: string`, ...).
+
+    >>> field = {"type": "object", "properties": {"id": {"type": "string", "description": "Whose."}}}
+    >>> list(details_of(Tool("f", "", {"type": "object", "properties": {"input": field}})))
+    [('input.id?: string', 'Whose.')]
+    """
+    for name, schema in tool.parameters["properties"].items():
+        if isinstance(schema, dict) and schema.get("description"):
+            yield name, str(schema["description"])
+        yield from _fields(schema, name, tool.parameters, ())
+
+
+def _fields(schema: Any, path: str, root: JsonObject, trail: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Fields of an object or of a list's objects; a type that holds itself is opened once."""
+    reference = schema.get("$ref") if isinstance(schema, dict) else None
+    if isinstance(reference, str):
+        if reference in trail:
+            return
+        schema, trail = resolve(reference, root), (*trail, reference)
+    if not isinstance(schema, dict):
+        return
+    if isinstance(schema.get("items"), dict):
+        yield from _fields(schema["items"], f"{path}[]", root, trail)
+    required = schema.get("required") or ()
+    for name, inner in (schema.get("properties") or {}).items():
+        text = inner.get("description", "") if isinstance(inner, dict) else ""
+        own = f"{path}.{name}"
+        yield f"{own}{'' if name in required else '?'}: {_type(inner, root)}", str(text)
+        yield from _fields(inner, own, root, trail)
 
 
 def _type(schema: Any, root: JsonObject) -> str:
