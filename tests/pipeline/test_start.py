@@ -17,7 +17,7 @@ from callwright.types import BadRow, Conversation, Tool
 HOME = Path(__file__).parents[2] / "examples" / "home" / "tools.py"
 
 
-@pytest.mark.parametrize("name", ["mine", "my: model #1", "- 'a' \"b\"", "{x}%s", "日本", "no", "1.0", "a/b/c"])
+@pytest.mark.parametrize("name", ["mine", "my: model 1", "- 'a' \"b\"", "{x}%s", "日本", "no", "1.0", "a/b/c"])
 @pytest.mark.parametrize("model", ["smollm2-135m", "org/model: 7B # new"])
 def test_the_recipe_loads_whatever_the_names_are(
     name: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,6 +64,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
             start(folder, tools, ["tools.py"], "m", 1)
         assert [path.name for path in folder.iterdir()] == [name]
         assert (folder / name).read_text() == "mine"
+    with pytest.raises(RunError, match="without '#'"):
+        start(tmp_path / "no #1", tools, ["tools.py"], "m", 1)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunError):
         start(tmp_path / "file", tools, ["tools.py"], "m", 1)

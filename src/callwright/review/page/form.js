@@ -17,7 +17,10 @@ export const place = (path) => JSON.stringify(path);
 const idOf = (path) => `f-${path.join("-").replace(/[^\w-]/g, "_")}`;
 
 // A value as text that keeps 22 and "22" apart.
-export const shown = (value) => JSON.stringify(value, null, kindOf(value) === "object" ? 1 : 0);
+export function shown(value) {
+  const line = JSON.stringify(value);
+  return line.length > 80 && typeof value === "object" ? JSON.stringify(value, null, 1) : line;
+}
 
 // One named value with its label, its description, and room for what is wrong with it.
 export function field(name, schema, context) {
