@@ -203,6 +203,16 @@ def test_two_windows_lose_nothing(tmp_path: Path) -> None:
     assert again.progress() == {"todo": 1, "open": 2, "accepted": 0, "corrected": 1, "written": 20, "rejected": 0}
 
 
+def test_a_new_row_has_the_tools_of_the_row_it_is_like(tmp_path: Path) -> None:
+    other = Tool("other", "", {"type": "object", "properties": {}})
+    review = opened(tmp_path, [replace(row(n), tools=(SET, other)[: 2 - n]) for n in range(2)])
+    for key, like, expected in (("w00000000", "r0", (SET, other)), ("w11111111", "r1", (SET,))):
+        made = review.decide(key, 0, True, edited("new", level=1), like)
+        assert made.row.tools == expected
+        review.undo(made.version)
+        assert review.decide(key, 0, True, edited("again", level=1)).row.tools == expected
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     review = opened(tmp_path)
     with pytest.raises(DataError, match="another"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,7 +61,8 @@ def review(  # noqa: PLR0913  # one argument an option
         import webbrowser
 
         webbrowser.open(url)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # which uvicorn raises once more when it has ended
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
     progress = opened.progress()
     if as_json:
         print_json({"output": str(target), "rows": sum(1 for _ in opened.kept()), **progress})

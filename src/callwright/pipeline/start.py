@@ -67,7 +67,7 @@ def start(folder: Path, tools: Sequence[Tool], sources: Sequence[str], model: st
     The held-out file has `requests` rows for each tool, and as many for each of: two calls, no call, and a question
     back. Their requests are empty, and no reader takes them for rows before `callwright data review` has written them.
 
-    Raises RunError where one of the files is there, or the folder cannot be written; ToolError where there are no
+    Raises RunError where one of the files is there, or the folder cannot be used; ToolError where there are no
     tools, or two of one name.
     """
     names = [tool.name for tool in tools]
@@ -79,6 +79,9 @@ def start(folder: Path, tools: Sequence[Tool], sources: Sequence[str], model: st
     there = [path for path in (made.recipe, made.tools, made.holdout) if path.exists()]
     if there:
         raise RunError(f"{there[0]}: exists already; give another --folder")
+    if "#" in str(folder):
+        # behind it stands what is chosen from a source of tools
+        raise RunError(f"{folder}: give a --folder without '#' in its path")
     rows = list(_to_write(tools, requests))
     try:
         folder.mkdir(parents=True, exist_ok=True)

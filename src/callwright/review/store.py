@@ -64,6 +64,7 @@ class Review:
     _of_key: dict[str, list[Decision]] = field(default_factory=dict)
     _changed: list[str] = field(default_factory=list)
     _saved: set[str] = field(default_factory=set)
+    _undone: dict[str, Conversation] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -187,6 +188,8 @@ class Review:
     def _edited(self, key: str, raw: JsonObject, like: str | None) -> Conversation:
         if self._of_key.get(key) or self._original(key) is not None:
             now = self.latest(key).row
+        elif key in self._undone:
+            now = self._undone[key]
         elif _NEW.fullmatch(key):
             tools = self.latest(like).row.tools if like else () if self.rows and not self.rows[0].tools else self.tools
             now = Conversation(f"written-{key[1:]}", tools, (), "written", key)
@@ -215,6 +218,9 @@ class Review:
         decision = self._standing.pop()
         self._of_key[decision.key].pop()
         self._changed.append(decision.key)
+        if self._original(decision.key) is None:
+            # written again, it has the tools that it had
+            self._undone[decision.key] = decision.row
         return decision
 
 

@@ -17,7 +17,10 @@ export const place = (path) => JSON.stringify(path);
 const idOf = (path) => `f-${path.join("-").replace(/[^\w-]/g, "_")}`;
 
 // A value as text that keeps 22 and "22" apart.
-export const shown = (value) => JSON.stringify(value, null, kindOf(value) === "object" ? 1 : 0);
+export function shown(value) {
+  const line = JSON.stringify(value);
+  return line.length > 80 && typeof value === "object" ? JSON.stringify(value, null, 1) : line;
+}
 
 // One named value with its label, its description, and room for what is wrong with it.
 export function field(name, schema, context) {
@@ -25,7 +28,7 @@ export function field(name, schema, context) {
   const about = resolved(schema, context.root);
   const simple = editing && isSimple(schema, value, context.root);
   const label = make(simple ? "label" : "span", { class: "label", for: simple ? idOf(path) : undefined, id: `${idOf(path)}-l` },
-    name, required ? make("abbr", { title: "required" }, "*") : "");
+    name, required ? make("abbr", { title: "required", "aria-hidden": "true" }, "*") : "");
   const box = make("div", { class: "field", "data-place": place(path) }, label,
     make("div", { class: editing ? "value" : "value read" }, editing ? inputs(schema, context) : reading(value),
       ...(about.description ? [make("p", { class: "hint", id: `${idOf(path)}-d` }, about.description)] : []),
@@ -73,7 +76,7 @@ function input(schema, context) {
   return json(context);
 }
 
-const shared = ({ path }) => ({ id: idOf(path), "aria-describedby": `${idOf(path)}-d ${idOf(path)}-p`,
+const shared = ({ path, required }) => ({ "aria-required": required ? "true" : undefined, id: idOf(path), "aria-describedby": `${idOf(path)}-d ${idOf(path)}-p`,
   "aria-labelledby": `${idOf(path)}-l` });
 
 function choice(choices, context) {

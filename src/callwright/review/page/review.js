@@ -13,12 +13,13 @@ let news = { version: 0, progress: {}, undo: null };
 let current = null;    // {key, status, version, row, tools, findings, todo, id, like}
 let edit = null;       // {row, unread, touched} while the row is edited
 let busy = false;
+let opening = 0;
 
 // Edits that are not saved yet outlive the page, and a killed browser.
 const drafts = {
   name: (key) => `callwright-review:${about.id}:${key}`,
   get: (key) => localStorage.getItem(drafts.name(key)),
-  keep: () => localStorage.setItem(drafts.name(current.key), JSON.stringify({ row: edit.row, like: current.like })),
+  keep: () => localStorage.setItem(drafts.name(current.key), JSON.stringify({ version: current.version, row: edit.row, like: current.like })),
   drop: (key) => localStorage.removeItem(drafts.name(key)),
   unsavedNew: () => Object.keys(localStorage).map((name) => name.slice(drafts.name("").length))
     .find((key) => key.startsWith("w") && drafts.get(key) && !list.has(key)),
@@ -69,28 +70,38 @@ async function load() {
   if (!keepsNumbers) say("This browser writes 1.0 as 1 in rows that you edit; a current one keeps numbers as they are.");
   const first = list.rows.find(([key]) => drafts.get(key)) || list.rows.find(([, status]) => status === "open" || status === "todo");
   const start = first || list.rows[0];
-  return start ? open(start[0]) : openNew();
+  if (!start) return openNew();
+  await open(start[0]);
+  const next = !edit && STATUSES.includes(current.status) && list.nextUndecided(current.key);
+  return next && open(next);
 }
 
-async function open(key) {
+// `given` is an edit to go on with; without it, one that was not saved.
+async function open(key, given = null) {
+  const asked = ++opening;
   try {
     const shown = await reach(`/api/rows/${key}`);
+    if (asked !== opening) return undefined;  // another row was asked for meanwhile
     current = { ...shown, row: parse(shown.row), tools: shown.tools || about.tools };
   } catch (error) {
     return say(error.message);
   }
-  const draft = drafts.get(key);
+  const draft = drafts.get(key) && parse(drafts.get(key));
   edit = null;
-  if (draft) begin(parse(draft).row, true);
+  if (given) begin(given, true);
+  // a killed browser may bring back an edit that was saved, or discarded, long ago
+  else if (draft && Number(JSON.stringify(draft.version)) === current.version) begin(draft.row, true);
   else if (current.status === "todo") begin(structuredCopy(current.row), false);
   draw();
+  if (given) drafts.keep();
   if (edit) focusFirst(); else $("title").focus({ preventScroll: true });
 }
 
 function openNew(key = drafts.unsavedNew(), given = null) {
-  const draft = given || (key && drafts.get(key) && parse(drafts.get(key)));
+  const draft = given ? { row: given, like: current?.like } : key && parse(drafts.get(key));
   const like = draft ? draft.like : current && list.has(current.key) ? current.key : undefined;
-  const tools = current && like === current.key ? current.tools : about.tools;
+  const tools = current && [key, like].includes(current.key) ? current.tools : about.tools;
+  opening += 1;
   const row = { messages: [{ role: "user", content: "" }, { role: "assistant", content: "" }], source: "" };
   current = { key: key || `w${crypto.randomUUID()}`, status: "new", version: 0, id: "", row, tools, findings: [], todo: null, like };
   begin(draft ? draft.row : structuredCopy(row), Boolean(draft));
@@ -179,6 +190,7 @@ async function elsewhere(why) {
   if (!was) return list.has(current.key) ? open(current.key).then(() => say(`${why}; this is the row now.`)) : load();
   const now = list.has(current.key) ? await reach(`/api/rows/${current.key}`) : { version: 0, status: "new" };
   Object.assign(current, { version: now.version, status: now.status });
+  drafts.keep();
   say(`${why}: it is ${now.status}. Save again to replace that, or discard your edit to see it.`);
 }
 
@@ -191,8 +203,7 @@ async function undo() {
     await catchUp();
     // words that were saved come back as an edit, so that undoing loses none
     const row = answer.row && parse(answer.row);
-    if (row) localStorage.setItem(drafts.name(key), JSON.stringify({ row }));
-    await (list.has(key) ? open(key) : openNew(key));
+    await (list.has(key) ? open(key, row) : row ? openNew(key, row) : load());
     say(`Undone: row ${where + 1} is no longer ${status}.`);
   } catch (error) {
     if (error instanceof Refusal) await catchUp().then(() => say(`Not undone: ${error.message}; look again.`));
