@@ -71,7 +71,7 @@ def python_source(spec: str) -> tuple[Path | str, list[str] | None]:
             f"{spec}: is not a source of tools; name a .py file, a module, a .json, .yaml or .graphql file, "
             "or mcp:SERVER"
         )
-    names = _listed(found["names"]) if found["names"] else None
+    names = list(_listed(found["names"])) if found["names"] else None
     if file:
         _must_exist(Path(found["source"]))
     return (Path(found["source"]) if file else found["source"]), names
