@@ -118,7 +118,8 @@ class _Maker:
         self._asked.update(called)
         provenance = {
             "generator": self._kind,
-            "templates": [asked.request.template for asked in made.asked],
+            # splits by template keep rows of one wording together
+            "template": " + ".join(dict.fromkeys(asked.request.template for asked in made.asked)),
             "checks": list(CHECKS),
         }
         if self._options.licence:
