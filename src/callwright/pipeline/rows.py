@@ -172,9 +172,12 @@ def _fitted(
         yield from with_tools(rows, tools)
         return
     for row in rows:
-        if plain and not tools:
-            row = replace(row, tools=tuple(without_parameter_descriptions(tool) for tool in row.tools))
-        yield declared(row, tools)
+        yield declared(described(row) if plain and not tools else row, tools)
+
+
+def described(row: Conversation) -> Conversation:
+    """The row with its own tools as `tools.descriptions: functions` has them."""
+    return replace(row, tools=tuple(without_parameter_descriptions(tool) for tool in row.tools))
 
 
 def _apart(rows: Iterable[_Row], exclusion: Exclusion, account: Account) -> Iterator[_Row]:
