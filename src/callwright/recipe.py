@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
+from callwright.data.augment import check_kinds
 from callwright.errors import RecipeError, did_you_mean
 from callwright.types import JsonObject
 
@@ -25,15 +27,80 @@ class Tools(_Part):
     most_frequent: int | None = Field(default=None, ge=1)
     """Keep the rows whose calls are all among the N tools that the training file calls most."""
     descriptions: Literal["all", "functions"] = "all"
-    """'functions' leaves out the descriptions of parameters, where they only repeat the names."""
+    """'functions' leaves out the descriptions of parameters, where they only repeat the names: of the fixed tools, or
+    where there are none, of each row's own."""
+
+
+class TrainingSource(_Part):
+    """One file of a mix: its first `rows`, of which it gives at most `cap`, by `weight` where fewer are drawn."""
+
+    file: str
+    weight: float = Field(default=1.0, gt=0)
+    cap: int | None = Field(default=None, ge=1)
+    rows: int | None = Field(default=None, ge=1)
+
+
+class Exclusion(_Part):
+    """A test file, or bfcl:CATEGORY; training rows that share a request with it go, with `tools` a tool is enough."""
+
+    file: str
+    tools: bool = False
+
+
+class Augment(_Part):
+    """Rows added to those read and made: `copies` for each row, of the `kinds` in equal parts."""
+
+    kinds: list[str] = Field(min_length=1)
+    copies: float = Field(default=0.3, gt=0)
+    seed: int = 0
+
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, kinds: list[str]) -> list[str]:
+        try:
+            check_kinds(kinds)
+        except ValueError as error:
+            raise PydanticCustomError("unknown_kind", "{why}", {"why": str(error)}) from None
+        return kinds
+
+
+def _form(value: object) -> str:
+    return "one" if isinstance(value, str | TrainingSource | Exclusion) else "many"
+
+
+_Train = Annotated[
+    Annotated[str, Tag("one")] | Annotated[list[TrainingSource], Tag("many")], Discriminator(_form), Field(min_length=1)
+]
 
 
 class Data(_Part):
-    """Rows to train on; `rows` takes the first N. `bad_rows` says what an unreadable row, or a lint error, does."""
+    """Rows to train on: one file, of which `rows` takes the first N, or sources, of which it takes N rows by weight.
 
-    train: str | None = None
+    `bad_rows` says what an unreadable row, or a lint error, does. `exclude` and `dedupe` leave rows out, made ones
+    too; `dedupe` is the share of three-word runs that makes two requests with the same calls one.
+    """
+
+    train: _Train | None = None
     rows: int | None = Field(default=None, ge=1)
+    seed: int = 0
     bad_rows: Literal["stop", "drop"] = "stop"
+    exclude: list[Exclusion] = []
+    dedupe: float | None = Field(default=None, gt=0, le=1)
+    augment: Augment | None = None
+
+    @field_validator("train", "exclude", mode="before")
+    @classmethod
+    def _files(cls, given: Any) -> Any:
+        if not isinstance(given, list):
+            return given
+        return [{"file": one} if isinstance(one, str) else one for one in given]
+
+    @property
+    def sources(self) -> tuple[TrainingSource, ...]:
+        """Where rows are read from, in order; `rows` of a single file is its own."""
+        if isinstance(self.train, str):
+            return (TrainingSource(file=self.train, rows=self.rows),)
+        return tuple(self.train or ())
 
 
 class Synth(_Part):
@@ -165,23 +232,32 @@ def _override(content: JsonObject, override: str) -> None:
 
 def _explain(error: ValidationError) -> Iterable[str]:
     for problem in error.errors():
-        location = [str(part) for part in problem["loc"]]
-        key = ".".join(location)
+        location = [part for part in problem["loc"] if part not in ("one", "many")]
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)[1:]
         if problem["type"] == "extra_forbidden":
+            name = str(location[-1])
             known = list(_part(location[:-1]).model_fields)
-            near = did_you_mean(location[-1], known)
+            near = did_you_mean(name, known)
             yield f"unknown key '{key}'{near or '; known here: ' + ', '.join(known)}"
         elif problem["type"] == "missing":
             yield f"'{key}' is missing"
+        elif problem["type"] == "unknown_kind":
+            yield f"'{key}': {problem['msg']}"
         else:
             yield f"'{key}': {problem['msg'][0].lower() + problem['msg'][1:]}, got {problem['input']!r}"
 
 
-def _part(location: Sequence[str]) -> type[BaseModel]:
+def _part(location: Sequence[int | str]) -> type[BaseModel]:
     """The model class that stands at a place in the recipe."""
     part: Any = Recipe
     for name in location:
-        annotation = part.model_fields[name].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        part = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+        if isinstance(name, str):
+            part = next(_models(part.model_fields[name].annotation))
     return part  # type: ignore[no-any-return]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)

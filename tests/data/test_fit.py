@@ -47,6 +47,14 @@ def test_what_still_does_not_fit_is_left_to_the_caller() -> None:
     assert shorten(ROW, size, 20) is None
 
 
+def test_a_row_without_calls_keeps_its_tools() -> None:
+    refusal = Conversation("2", TOOLS, (*TURNS[:4], Message("assistant", "I can't do that.")))
+    made = shorten(refusal, size, size(refusal) - 12)
+    assert made is not None
+    assert made.tools == TOOLS, "a refusal or a question may be about any of them"
+    assert made.messages == (TURNS[0], TURNS[3], refusal.messages[-1])
+
+
 def test_what_fits_is_untouched() -> None:
     assert shorten(ROW, size, size(ROW)) is ROW
 

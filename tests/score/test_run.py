@@ -72,6 +72,7 @@ def test_a_perfect_call() -> None:
         "schema_valid": 1.0,
         "called_when_due": 1.0,
         "abstained_when_due": None,
+        "asked_when_missing": None,
         "parse_failure": 0.0,
     }
 
@@ -95,6 +96,7 @@ def test_the_wording_of_a_text_answer_is_not_judged() -> None:
         "schema_valid": None,
         "called_when_due": None,
         "abstained_when_due": 1.0,
+        "asked_when_missing": None,
         "parse_failure": 0.0,
     }
 
@@ -211,7 +213,7 @@ def test_aggregates_by_hand() -> None:
 
 def test_no_rows_have_every_metric_and_no_values() -> None:
     result = aggregate([])
-    assert [result[metric] for metric in METRICS] == [{"n": 0, "value": None, "low": None, "high": None}] * 8
+    assert [result[metric] for metric in METRICS] == [{"n": 0, "value": None, "low": None, "high": None}] * len(METRICS)
     assert result["by_tool"] == result["by_argument"] == result["by_category"] == {}
 
 

@@ -53,7 +53,15 @@ def test_the_comparison_has_a_column_a_run_and_every_metric() -> None:
     assert line_of(text, "parse failures") == ["parse failures", "2.5% [1.1, 5.3]", "2.5% [1.1, 5.3]"]
     assert line_of(text, "strict JSON") == ["strict JSON", "–", "–"]
     assert line_of(text, "│ n  ")[1:] == ["240", "240"]
-    assert all(label in text for label in LABELS.values())
+    assert all(label in text for metric, label in LABELS.items() if metric != "asked_when_missing")
+
+
+def test_asking_has_a_line_where_a_run_knows_what_was_missing() -> None:
+    plain = aggregates(share(240, 0.1, 0.068, 0.1445))
+    asked = plain | {"asked_when_missing": share(10, 0.5, 0.24, 0.76)}
+    assert "asks when missing" not in text_of(comparison_table({"base": plain}))
+    text = text_of(comparison_table({"base": plain, "tuned": asked}))
+    assert line_of(text, "asks when missing") == ["asks when missing", "–", "50.0% [24.0, 76.0]"]
 
 
 def test_every_metric_has_a_label() -> None:

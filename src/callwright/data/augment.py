@@ -8,173 +8,80 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from callwright.data.similar import ToolIndex
+from callwright.data.around import VERBS, Around, Augmentation, could_stand_in, made, mentions, origin, related
+from callwright.data.missing import drop_value
+from callwright.data.restate import drop_descriptions, rename, restyle, shorten_descriptions
 from callwright.errors import DataError, did_you_mean
-from callwright.types import Conversation, JsonObject, Message, Tool, ToolCall
+from callwright.types import Conversation, Message, Tool
 
-Augmentation = Callable[[Conversation, random.Random, "Around"], Conversation | None]
+__all__ = ["Around", "Augmentation", "augmentations", "augmented", "check_kinds"]
 
-
-@dataclass(frozen=True)
-class Around:
-    """What lies about the row: tools of other rows for distractors, and other rows to join with."""
-
-    tools: Sequence[Tool] = ()
-    rows: Sequence[Conversation] = ()
-
-    @cached_property
-    def index(self) -> ToolIndex:
-        """The tools by their words, built when it is first asked for."""
-        return ToolIndex(self.tools)
+_TRIED = 60
+"""So many other rows or tools are looked at before a row is left alone."""
 
 
 def shuffle_tools(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
     """The same tools in another order."""
-    if len(row.tools) < 2:
-        return None
-    return _made(row, "shuffle_tools", tools=tuple(rng.sample(row.tools, len(row.tools))))
+    tools = tuple(rng.sample(row.tools, len(row.tools)))
+    if tools == row.tools:
+        tools = tools[1:] + tools[:1]
+    return made(row, "shuffle_tools", tools=tools) if tools != row.tools else None
 
 
 def random_distractors(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """One to eight tools of other rows among the row's own."""
-    return _with_distractors(row, rng, _others(row, around.tools), "random_distractors")
+    """One to eight tools of other rows among the row's own, none that could do what is asked."""
+    some = rng.sample(around.tools, min(len(around.tools), _TRIED))
+    return _with_distractors(row, rng, some, around, "random_distractors")
 
 
 def near_distractors(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """One to four tools whose descriptions are nearest to those of the tools that are called."""
-    called = {call.name for message in row.messages for call in message.calls}
-    wanted = [tool for tool in row.tools if tool.name in called]
-    if not wanted:
-        return None
-    near = [tool for one in wanted for tool in around.index.nearest(one, 4 + len(row.tools))]
-    return _with_distractors(row, rng, _others(row, near)[:4], "near_distractors", 4)
+    """One to four tools whose descriptions are nearest to those of the called ones, none that could stand in."""
+    near = [tool for one in _called(row) for tool in around.index.nearest(one, 16 + len(row.tools))]
+    return _with_distractors(row, rng, near, around, "near_distractors")
 
 
-def _others(row: Conversation, tools: Sequence[Tool]) -> list[Tool]:
-    own = {tool.name for tool in row.tools}
-    # a tool of equal words would make two right answers
-    said = {tool.description.casefold() for tool in row.tools if tool.description}
-    return [tool for tool in tools if tool.name not in own and tool.description.casefold() not in said]
+def _called(row: Conversation) -> list[Tool]:
+    names = {call.name for message in row.messages for call in message.calls}
+    return [tool for tool in row.tools if tool.name in names]
 
 
 def _with_distractors(
-    row: Conversation, rng: random.Random, others: Sequence[Tool], name: str, most: int = 8
+    row: Conversation, rng: random.Random, others: Sequence[Tool], around: Around, name: str
 ) -> Conversation | None:
-    distinct = list({tool.name: tool for tool in others}.values())
-    if not distinct or not row.tools:
+    """A row that calls nothing is left alone: a tool that is added might be the one that it lacks."""
+    most = 4 if name == "near_distractors" else 8
+    allowed = _harmless(row, others, around)[:most]
+    if not allowed:
         return None
-    added = rng.sample(distinct, min(len(distinct), rng.randint(1, most)))
     tools = [*row.tools]
-    for tool in added:
+    for tool in rng.sample(allowed, rng.randint(1, len(allowed))):
         tools.insert(rng.randint(0, len(tools)), tool)
-    return _made(row, name, tools=tuple(tools))
+    return made(row, name, tools=tuple(tools))
 
 
-_STYLES: dict[str, Callable[[list[str]], str]] = {
-    "snake": "_".join,
-    "camel": lambda words: words[0] + "".join(word.capitalize() for word in words[1:]),
-    "pascal": lambda words: "".join(word.capitalize() for word in words),
-    "flat": "".join,
-}
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-
-
-def rename(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """Every tool and parameter in another naming style, in schemas, calls and results alike.
-
-    A row whose texts mention a tool by name, whose calls do not fit their tools' parameters, or which has two tools of
-    one name, is left alone.
-    """
-    texts = "\n".join(message.text for message in row.messages)
-    style = _STYLES[rng.choice(sorted(_STYLES))]
-    tools = {tool.name: _styled(tool.name, style) for tool in row.tools}
-    if not tools or any(name in texts for name in tools) or len(set(tools.values())) != len(row.tools):
-        return None
-    parameters: dict[str, dict[str, str]] = {}
-    for tool in row.tools:
-        names = {name: _styled(name, style) for name in tool.parameters.get("properties") or {}}
-        if len(set(names.values())) != len(names) or _refers_to_properties(tool.parameters):
-            return None
-        parameters[tool.name] = names
-    if all(old == new for names in (tools, *parameters.values()) for old, new in names.items()):
-        return None
-    messages = []
-    for message in row.messages:
-        if any(
-            call.name not in tools or call.arguments.keys() - parameters[call.name].keys() for call in message.calls
-        ):
-            return None
-        calls = tuple(
-            ToolCall(tools[call.name], {parameters[call.name][k]: v for k, v in call.arguments.items()}, call.id)
-            for call in message.calls
-        )
-        messages.append(replace(message, calls=calls, name=tools.get(message.name, message.name)))
-    renamed = tuple(_renamed(tool, tools[tool.name], parameters[tool.name]) for tool in row.tools)
-    return _made(row, "rename", tools=renamed, messages=tuple(messages))
-
-
-def _styled(name: str, style: Callable[[list[str]], str]) -> str:
-    """The name's words in a style; a name that is not made of words stays."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    if not words or "".join(words) != re.sub(r"[_\-]", "", name).lower() or words[0].isdigit():
-        return name
-    return style(words)
-
-
-def _refers_to_properties(parameters: JsonObject) -> bool:
-    """Whether the schema names its properties outside of `properties` and `required`."""
-    return any(
-        key in parameters for key in ("dependentRequired", "dependentSchemas", "if", "allOf", "anyOf", "oneOf", "not")
-    )
-
-
-def _renamed(tool: Tool, name: str, names: dict[str, str]) -> Tool:
-    parameters = {
-        **tool.parameters,
-        "properties": {names[k]: v for k, v in (tool.parameters.get("properties") or {}).items()},
-    }
-    if "required" in parameters:
-        parameters["required"] = [names.get(k, k) for k in parameters["required"]]
-    return Tool(name, tool.description, parameters)
-
-
-def drop_descriptions(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """Descriptions of parameters left out, all or each with even odds; the tools keep their own."""
-    every = rng.random() < 0.5
-    tools = tuple(
-        _with_descriptions(tool, lambda text: "" if every or rng.random() < 0.5 else text) for tool in row.tools
-    )
-    return _made(row, "drop_descriptions", tools=tools) if tools != row.tools else None
-
-
-def shorten_descriptions(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """Every description cut after its first sentence."""
-    tools = tuple(
-        replace(_with_descriptions(tool, _first_sentence), description=_first_sentence(tool.description))
-        for tool in row.tools
-    )
-    return _made(row, "shorten_descriptions", tools=tools) if tools != row.tools else None
-
-
-def _first_sentence(text: str) -> str:
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)[0]
-
-
-def _with_descriptions(tool: Tool, change: Callable[[str], str]) -> Tool:
-    properties: JsonObject = {}
-    for name, schema in (tool.parameters.get("properties") or {}).items():
-        if isinstance(schema, dict) and isinstance(schema.get("description"), str):
-            text = change(schema["description"])
-            schema = {**schema, "description": text}
-            if not text:
-                del schema["description"]
-        properties[name] = schema
-    return replace(tool, parameters={**tool.parameters, "properties": properties})
+def _harmless(row: Conversation, others: Sequence[Tool], around: Around) -> list[Tool]:
+    """Of other tools those that could not do what any turn of the row asks for, each name once."""
+    called = _called(row)
+    if not called:
+        return []
+    requests = [message.text for message in row.messages if message.role == "user"]
+    asked = "\n".join(requests)
+    unanswered = [
+        message.text
+        for message, answer in zip(row.messages, row.messages[1:], strict=False)
+        if message.role == "user" and not answer.calls
+    ]
+    taken = {tool.name for tool in row.tools} | {name for text in requests for name in around.called_for(text)}
+    return [
+        tool
+        for tool in {tool.name: tool for tool in others}.values()
+        if tool.name not in taken
+        and not any(could_stand_in(tool, one, asked) for one in called)
+        and not mentions(tool, unanswered)
+    ]
 
 
 _REFUSALS = (
@@ -182,153 +89,153 @@ _REFUSALS = (
     "None of my functions can do that.",
     "Sorry, I have no function for that.",
     "That is not something I can do here.",
+    "I'm sorry, but I can't assist with that.",
+    "Unfortunately, none of the tools I have fits that request.",
+    "I don't have a tool for that.",
+    "I'm afraid that is outside what my tools cover.",
+    "There is no function available to me that could handle this.",
+    "I'm sorry, but I don't have the capability to do that.",
+)
+_OFFERS = (
+    "What I can do is {offer}.",
+    "I can {offer}, if that helps.",
+    "With the tools I have, I could {offer} instead.",
+    "My functions only let me {offer}.",
+    "If you need me to {offer}, feel free to ask.",
 )
 
 
 def withhold(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """The tools of the first calls taken away: the answer becomes a refusal, and the row ends there.
+    """The tools of the first calls taken away, and all of their field with them: the answer becomes a refusal.
 
-    Left alone are rows that would keep no tool, and rows of several first calls of which some could still be made.
+    Taken away too are tools that the data call for requests like this one. Left alone are rows that would keep no
+    tool, rows in which the assistant has said anything before, and those whose system text speaks of a tool that goes.
     """
-    place = next((i for i, message in enumerate(row.messages) if message.calls), None)
-    if place is None:
+    place = next((i for i, message in enumerate(row.messages) if message.role == "assistant"), None)
+    if place is None or not row.messages[place].calls:
         return None
-    called = {call.name for call in row.messages[place].calls}
-    left = tuple(tool for tool in row.tools if tool.name not in called)
-    if not left or len(left) == len(row.tools):
+    names = {call.name for call in row.messages[place].calls}
+    request = "\n".join(message.text for message in row.messages[:place] if message.role == "user")
+    called = [tool for tool in row.tools if tool.name in names]
+    able = around.called_for(request) | names
+    left = tuple(
+        tool for tool in row.tools if tool.name not in able and not any(related(tool, one, request) for one in called)
+    )
+    system = "\n".join(message.text for message in row.messages[:place] if message.role == "system")
+    gone = {tool.name for tool in row.tools} - {tool.name for tool in left}
+    if not left or names - {tool.name for tool in called} or any(name in system for name in gone):
         return None
-    answer = Message("assistant", rng.choice(_REFUSALS))
-    return _made(row, "withhold", tools=left, messages=(*row.messages[:place], answer))
+    answer = Message("assistant", _refusal(left, rng))
+    return made(row, "withhold", tools=left, messages=(*row.messages[:place], answer))
 
 
-def drop_value(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """A required value cut out of the request: the answer becomes a question for it, and the row ends there.
+def _refusal(left: Sequence[Tool], rng: random.Random) -> str:
+    """A refusal, half of the time with up to three of the things that can be done."""
+    text = rng.choice(_REFUSALS)
+    offers = [offer for tool in rng.sample(left, len(left)) if (offer := _offer(tool))][:3]
+    if not offers or rng.random() < 0.5:
+        return text
+    listed = f"{', '.join(offers[:-1])} or {offers[-1]}" if len(offers) > 1 else offers[0]
+    return f"{text} {rng.choice(_OFFERS).format(offer=listed)}"
 
-    The value must stand once in the request, word for word, and be nobody else's in the call.
+
+def _offer(tool: Tool) -> str | None:
+    """A description as what can be done; None where it is long or does not begin with an instruction.
+
+    >>> _offer(Tool("lights_off", "Turn the lights off.", {})), _offer(Tool("news", "News of a topic.", {}))
+    ('turn the lights off', None)
     """
-    if [message.role for message in row.messages[:2]] != ["user", "assistant"] or len(row.messages[1].calls) != 1:
+    text = tool.description.strip().rstrip(".")
+    first, _, rest = text.partition(" ")
+    if not rest or len(text) > 80 or re.search(r"[.;:()\n]", text) or first.lower() not in VERBS:
         return None
-    request, call = row.messages[0], row.messages[1].calls[0]
-    tool = next((tool for tool in row.tools if tool.name == call.name), None)
-    if tool is None:
-        return None
-    required = [name for name in tool.parameters.get("required") or () if name in call.arguments]
-    for name in rng.sample(required, len(required)):
-        shortened = _without(request.text, call.arguments[name], [v for k, v in call.arguments.items() if k != name])
-        if shortened is not None:
-            answer = Message("assistant", _question(name, tool))
-            return _made(row, "drop_value", messages=(replace(request, text=shortened), answer))
-    return None
+    return f"{first.lower()} {rest}"
 
 
-# a word that leads to a value, and means nothing without it
-_LEADS = r"(?:(?:at|in|on|to|for|from|of|with|by|near|as|the|a|an|is|named|called|about|until|till|than|=|:)\s+)*"
-
-
-def _without(text: str, value: Any, others: Sequence[Any]) -> str | None:
-    said = value if isinstance(value, str) else str(value)
-    if (
-        isinstance(value, bool | list | dict)
-        or not said.strip()
-        or any(said.casefold() in str(o).casefold() for o in others)
-    ):
-        return None
-    pattern = re.compile(rf"\s*{_LEADS}['\"]?(?<!\w){re.escape(said)}(?!\w)['\"]?", re.IGNORECASE)
-    if len(re.findall(rf"(?<!\w){re.escape(said)}(?!\w)", text, re.IGNORECASE)) != 1:
-        return None
-    left = re.sub(r"\s+([,.?!])", r"\1", pattern.sub(" ", text, count=1)).strip(" ,;")
-    left = re.sub(r"\s{2,}", " ", left)
-    return left if len(left.split()) >= 2 and left != text else None
-
-
-def _question(name: str, tool: Tool) -> str:
-    schema = (tool.parameters.get("properties") or {}).get(name)
-    words = " ".join(_WORD.findall(name)).lower()
-    choices = schema.get("enum") if isinstance(schema, dict) else None
-    if choices and len(choices) <= 5:
-        return f"Which {words}: {', '.join(map(str, choices))}?"
-    return f"Which {words} do you mean?"
-
-
-_JOINTS = (" and ", ", and ", ", then ", ". Also, ", "; ")
+_SENTENCES, _CLAUSES = (". Also, ", ". "), (" and ", ", and ")
+_THEN = {". ": ". Then ", " and ": ", then "}
+_POINTS_BACK = re.compile(
+    r"\b(it|its|them|they|their|that|this|those|these|there|then|same|again|instead|else|another|other|also|too|so|"
+    r"he|she|his|her|him|before|previous|one|first|finally|next)\b",
+    re.IGNORECASE,
+)
+_MOST_CALLS = 6
 
 
 def join(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """Two requests in one, with the calls of both in order. Both rows must be one request and its calls."""
-    others = [other for other in around.rows if _is_request(other) and other.id != row.id]
-    if not _is_request(row) or not others:
+    """Two requests in one, with the calls of both in order. Both rows must be one request and its calls.
+
+    The second must stand by itself: a word that points back would point into the first. No call is made twice, and no
+    tool of one row may be able to do what the other asks.
+    """
+    if not _is_request(row) or not around.rows:
         return None
-    other = rng.choice(others)
-    tools = {tool.name: tool for tool in row.tools}
-    if any(tools.get(tool.name, tool) != tool for tool in other.tools):
+    for other in rng.sample(around.rows, min(len(around.rows), _TRIED)):
+        if other.id != row.id and _is_request(other) and _independent(row, other, around):
+            break
+    else:
         return None
-    first, second = row.messages[0].text.strip().rstrip(".!"), other.messages[0].text.strip()
-    if not first or not second or first[-1] == "?":
-        return None
-    joint = rng.choice(_JOINTS)
-    second = second if second.startswith("I ") or "." in joint else second[0].lower() + second[1:]
-    tools |= {tool.name: tool for tool in other.tools}
+    tools = {tool.name: tool for tool in (*row.tools, *other.tools)}
     calls = (*row.messages[1].calls, *other.messages[1].calls)
     messages = (
-        Message("user", first + joint + second),
-        Message("assistant", "", tuple(replace(c, id="") for c in calls)),
+        Message("user", _joined(row, other, rng)),
+        Message("assistant", "", tuple(replace(call, id="") for call in calls)),
     )
-    made = _made(row, "join", tools=tuple(tools.values()), messages=messages)
-    origin = [*made.provenance["origin"], *_origin(other)]
-    return replace(made, id=f"{made.id}+{other.id}", provenance={**made.provenance, "origin": origin})
+    joined = made(row, "join", tools=tuple(tools.values()), messages=messages)
+    both = {**joined.provenance, "origin": [*origin(row), *origin(other)]}
+    return replace(joined, id=f"{joined.id}+{other.id}", provenance=both)
 
 
 def _is_request(row: Conversation) -> bool:
     roles = [message.role for message in row.messages]
-    return roles == ["user", "assistant"] and bool(row.messages[1].calls) and not row.messages[1].text
-
-
-def restyle(row: Conversation, rng: random.Random, around: Around) -> Conversation | None:
-    """Schemas that say the same in another way: enum as `anyOf` of consts, keywords in another order, titles added."""
-    way = rng.choice((_titled, _reordered, _as_consts))
-    tools = tuple(
-        replace(
-            tool,
-            parameters={
-                **tool.parameters,
-                "properties": {
-                    name: way(name, schema) if isinstance(schema, dict) else schema
-                    for name, schema in (tool.parameters.get("properties") or {}).items()
-                },
-            },
-        )
-        for tool in row.tools
+    return (
+        roles == ["user", "assistant"]
+        and bool(row.messages[1].calls)
+        and not row.messages[1].text
+        and bool(row.messages[0].text.strip(" .!"))
     )
-    as_text = [[*tool.parameters["properties"].items()] for tool in row.tools if "properties" in tool.parameters]
-    changed = [[*tool.parameters["properties"].items()] for tool in tools]
-    return _made(row, "restyle", tools=tools) if str(changed) != str(as_text) else None
 
 
-def _titled(name: str, schema: JsonObject) -> JsonObject:
-    return {"title": " ".join(word.capitalize() for word in _WORD.findall(name)) or name, **schema}
+def _independent(row: Conversation, other: Conversation, around: Around) -> bool:
+    """Whether two requests can stand side by side, and each of their calls is still the only right one."""
+    own = {tool.name: tool for tool in row.tools}
+    first, second = row.messages[1].calls, other.messages[1].calls
+    if (
+        len(first) + len(second) > _MOST_CALLS
+        or any(own.get(tool.name, tool) != tool for tool in other.tools)
+        or _POINTS_BACK.search(other.messages[0].text)
+        or any(one.name == two.name and one.arguments == two.arguments for one in first for two in second)
+    ):
+        return False
+    names = {tool.name for tool in other.tools}
+    added = [tool for tool in other.tools if tool.name not in own]
+    mine = [tool for tool in row.tools if tool.name not in names]
+    return len(added) == len(_harmless(row, added, around)) and len(mine) == len(_harmless(other, mine, around))
 
 
-def _reordered(name: str, schema: JsonObject) -> JsonObject:
-    return dict(reversed(schema.items()))
-
-
-def _as_consts(name: str, schema: JsonObject) -> JsonObject:
-    if not isinstance(schema.get("enum"), list) or "anyOf" in schema:
-        return schema
-    rest = {key: value for key, value in schema.items() if key != "enum"}
-    return {**rest, "anyOf": [{"const": value} for value in schema["enum"]]}
-
-
-def _made(row: Conversation, name: str, **changes: Any) -> Conversation:
-    """The row with changes, marked with what made it."""
-    steps = [*row.provenance.get("augmented", ()), name]
-    provenance = {**row.provenance, "augmented": steps, "origin": _origin(row)}
-    return replace(row, id=f"{row.id}~{name}", provenance=provenance, **changes)
-
-
-def _origin(row: Conversation) -> list[str]:
-    """The ids of the rows that a row was made of: a split keeps them on one side."""
-    return list(row.provenance.get("origin") or [row.id])
+def _joined(row: Conversation, other: Conversation, rng: random.Random) -> str:
+    """Both texts. A comma or "and" only where the first does not end in a value, which would seem to go on."""
+    first, second = row.messages[0].text.strip(), other.messages[0].text.strip()
+    question = first[-1] == "?"
+    first = first.rstrip(".!? ")
+    values = [str(value) for call in row.messages[1].calls for value in call.arguments.values()]
+    free = not question and not any(first.casefold().endswith(value.casefold()) for value in values)
+    clause = free and "." not in second.rstrip(".") and first[-1].isalnum()
+    joint = rng.choice(_SENTENCES + _CLAUSES if clause else _SENTENCES)
+    if second.split()[0].lower() in VERBS and rng.random() < 0.5:
+        joint = _THEN.get(joint, joint)
+    if question:
+        joint = joint.replace(".", "?", 1)
+    starts_value = any(
+        str(value).casefold().startswith(second.split()[0].casefold())
+        for call in other.messages[1].calls
+        for value in call.arguments.values()
+    )
+    if joint[-2:] in (". ", "? "):
+        second = second[0].upper() + second[1:] if first[0].isupper() else second
+    elif re.match(r"[A-Z][a-z]", second) and not starts_value:
+        second = second[0].lower() + second[1:]
+    return first + joint + second
 
 
 augmentations: dict[str, Augmentation] = {
@@ -345,29 +252,52 @@ augmentations: dict[str, Augmentation] = {
 }
 
 
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raises ValueError for an unknown kind, with the nearest name."""
+    for kind in kinds:
+        if kind not in augmentations:
+            near = did_you_mean(kind, augmentations)
+            raise ValueError(f"unknown kind '{kind}'{near}; known are {', '.join(augmentations)}")
+
+
 def augmented(
     rows: Sequence[Conversation], kinds: Sequence[str], copies: float, rng: random.Random
 ) -> tuple[list[Conversation], dict[str, int]]:
-    """About `copies` new rows for each row, of the given kinds in turn; and how many of each kind were made.
+    """About `copies` new rows for each row, of the given kinds in equal parts; and how many of each kind were made.
 
-    Raises DataError for an unknown kind. A row that a kind leaves alone gets the next one.
+    Each kind walks the rows in an order of its own and takes those that it can change; where it runs out, the others
+    make up for it. Raises DataError for an unknown kind.
     """
-    for kind in kinds:
-        if kind not in augmentations:
-            known = ", ".join(augmentations)
-            raise DataError(f"--kind {kind}", f"unknown{did_you_mean(kind, augmentations)}; known are {known}")
+    try:
+        check_kinds(kinds)
+    except ValueError as error:
+        raise DataError("augment", str(error)) from None
     tools = {tool.name: tool for row in rows for tool in row.tools}
     around = Around(tuple(tools.values()), rows)
-    counts = dict.fromkeys(kinds, 0)
-    made: list[Conversation] = []
     wanted = round(copies * len(rows))
-    for number in range(wanted):
-        row = rows[number % len(rows)] if copies >= 1 else rng.choice(rows)
-        for turn in range(len(kinds)):
-            kind = kinds[(number + turn) % len(kinds)]
-            new = augmentations[kind](row, rng, around)
+    passes = max(1, -(-wanted // max(1, len(rows))))
+    makers = {
+        kind: _makes(augmentations[kind], rows, passes, random.Random(rng.getrandbits(64)), around)
+        for kind in dict.fromkeys(kinds)
+    }
+    counts = dict.fromkeys(makers, 0)
+    added: list[Conversation] = []
+    while makers and len(added) < wanted:
+        for kind in list(makers):
+            new = next(makers[kind], None) if len(added) < wanted else None
             if new is not None:
                 counts[kind] += 1
-                made.append(replace(new, id=f"{new.id}-{number}"))
-                break
-    return made, counts
+                added.append(replace(new, id=f"{new.id}-{len(added)}"))
+            elif len(added) < wanted:
+                del makers[kind]
+    return added, counts
+
+
+def _makes(
+    change: Augmentation, rows: Sequence[Conversation], passes: int, rng: random.Random, around: Around
+) -> Iterator[Conversation]:
+    for _ in range(passes):
+        for row in rng.sample(rows, len(rows)):
+            new = change(row, rng, around)
+            if new is not None:
+                yield new

@@ -11,8 +11,9 @@ from callwright.types import Conversation, Tool
 def shorten(row: Conversation, measure: Callable[[Conversation], int], longest: int) -> Conversation | None:
     """The row within `longest` by `measure` (tokens, usually), or None where its last exchange alone is longer.
 
-    Tools that the row never calls are left out from the end of the list, as few as are needed; where that is not
-    enough, whole exchanges are left out from the beginning. The system turn and the last exchange always stay.
+    Tools that the row never calls are left out from the end of the list, as few as are needed; a row without calls
+    keeps its tools, since a refusal or a question may be about any of them. Where that is not enough, whole exchanges
+    are left out from the beginning. The system turn and the last exchange always stay.
 
     >>> from callwright.types import Message
     >>> turns = [Message("user", "a"), Message("assistant", "b"), Message("user", "c"), Message("assistant", "d")]
@@ -23,12 +24,14 @@ def shorten(row: Conversation, measure: Callable[[Conversation], int], longest: 
     if measure(row) <= longest:
         return row
     called = {call.name for message in row.messages for call in message.calls}
-    spare = [tool for tool in row.tools if tool.name not in called]
-    low, high = 0, len(spare)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if measure(_with_spare(row, spare[:middle])) <= longest else (low, middle - 1)
-    row = _with_spare(row, spare[:low])
+    if called:
+        spare = [tool for tool in row.tools if tool.name not in called]
+        low, high = 0, len(spare)
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = measure(_with_spare(row, spare[:middle])) <= longest
+            low, high = (middle, high) if fits else (low, middle - 1)
+        row = _with_spare(row, spare[:low])
     for start in _exchanges(row):
         system = row.messages[:1] if row.messages[0].role == "system" else ()
         made = replace(row, messages=(*system, *row.messages[start:]))

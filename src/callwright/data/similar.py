@@ -36,18 +36,36 @@ def request_text(row: Conversation) -> str:
 
 
 @dataclass(frozen=True)
-class ToolIndex:
-    """Tools ranked by BM25 over their words."""
+class WordIndex:
+    """Texts, each as its words, ranked by BM25."""
 
-    tools: Sequence[Tool]
+    documents: Sequence[Sequence[str]]
 
     @cached_property
     def _index(self) -> Any:
         import bm25s
 
         index = bm25s.BM25()
-        index.index([tool_words(tool) or ["-"] for tool in self.tools], show_progress=False)
+        index.index([list(document) or ["-"] for document in self.documents], show_progress=False)
         return index
+
+    def search(self, query: Sequence[str], count: int) -> list[int]:
+        """The places of the documents that the words fit best, best first."""
+        if not self.documents or not query:
+            return []
+        numbers, _ = self._index.retrieve([list(query)], k=min(count, len(self.documents)), show_progress=False)
+        return [int(number) for number in numbers[0]]
+
+
+@dataclass(frozen=True)
+class ToolIndex:
+    """Tools ranked by BM25 over their words."""
+
+    tools: Sequence[Tool]
+
+    @cached_property
+    def _index(self) -> WordIndex:
+        return WordIndex([tool_words(tool) for tool in self.tools])
 
     def nearest(self, tool: Tool, count: int) -> list[Tool]:
         """The tools nearest to one, itself left out, nearest first."""
@@ -55,8 +73,4 @@ class ToolIndex:
 
     def search(self, query: Sequence[str], count: int) -> list[Tool]:
         """The tools that the words fit best."""
-        if not self.tools or not query:
-            return []
-        count = min(count, len(self.tools))
-        numbers, _ = self._index.retrieve([list(query)], k=count, show_progress=False)
-        return [self.tools[int(number)] for number in numbers[0]]
+        return [self.tools[number] for number in self._index.search(query, count)]

@@ -1,6 +1,7 @@
 """A run's folder: one recipe in it, whole files only, and a record of the steps that are done.
 
-recipe.json     the recipe, every default written out        data/        the rows that were trained on
+recipe.json     the recipe, every default written out        data/        the rows that were trained on, their tools,
+                                                             and in rows.json where rows came from or why they went
 lint.json       what was checked, and what was found         metrics.jsonl, loss.svg, checkpoints/
 adapter/        the trained LoRA, as PEFT saves it           base/, tuned/   report.json and failures.jsonl
 report.json     both scores side by side, and what was run   steps.json   which steps are done
@@ -14,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from callwright.errors import RunError
-from callwright.recipe import Recipe
+from callwright.errors import RecipeError, RunError
+from callwright.recipe import Recipe, make_recipe
 from callwright.score.failures import write_atomically
 from callwright.types import JsonObject
 
@@ -49,7 +50,7 @@ def claim(recipe: Recipe) -> RunFolder:
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: the output is a file; give a folder")
     if file.is_file():
-        differ = _differences(json.loads(file.read_text(encoding="utf-8")), recipe.as_json())
+        differ = _differences(_written(file), recipe.as_json())
         if differ:
             raise RunError(
                 f"{path}: holds another run, with other values of {', '.join(differ)}; "
@@ -60,6 +61,15 @@ def claim(recipe: Recipe) -> RunFolder:
     path.mkdir(parents=True, exist_ok=True)
     write_json(file, recipe.as_json())
     return RunFolder(path)
+
+
+def _written(file: Path) -> JsonObject:
+    """A folder's recipe. Keys that it was written without had their defaults."""
+    content: JsonObject = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        return make_recipe(content, str(file)).as_json()
+    except RecipeError:
+        return content
 
 
 def write_json(path: Path, value: object) -> None:

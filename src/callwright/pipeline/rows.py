@@ -1,18 +1,70 @@
-"""A recipe -> the rows to train on and the rows to score."""
+"""A recipe -> the rows to train on, with an account of where each came from or why it went, and the rows to score."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from callwright.data import conversations
+from callwright.data.augment import augmented
+from callwright.data.dedupe import Dropped, dedupe
+from callwright.data.mix import Source, mix
+from callwright.data.overlap import Seen
 from callwright.data.toolset import declared, most_frequent, with_tools, without_parameter_descriptions
 from callwright.errors import DataError
-from callwright.recipe import Eval, Recipe, Synth
+from callwright.recipe import Eval, Exclusion, Recipe, Synth, TrainingSource
 from callwright.synth import Options, Plan, generate, load_phrasebook
 from callwright.tools import load_tools
-from callwright.types import BadRow, Conversation, Tool
+from callwright.types import BadRow, Conversation, JsonObject, Tool
+
+_SHOWN = 5
+_MADE = "synth"
+
+
+@dataclass
+class Account:
+    """What became of the rows, by source; the run folder keeps it as `data/rows.json`.
+
+    read: readable rows of a file, made: rows of 'synth'. unreadable: left out as such. used: those that fit the tools
+    and were drawn. excluded, repeated: of these, left out again. kept: what is left. `added` counts rows by kind of
+    augmentation; `examples` says of the first rows that went, why.
+    """
+
+    sources: dict[str, dict[str, int]] = field(default_factory=dict)
+    added: dict[str, int] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
+
+    def count(self, source: str, what: str, rows: int = 1) -> None:
+        """Adds to one of a source's numbers."""
+        own = self.sources.setdefault(source, {})
+        own[what] = own.get(what, 0) + rows
+
+    def left_out(self, source: str, what: str, why: str) -> None:
+        """Counts a row that goes, and keeps the reason of the first few."""
+        self.count(source, what)
+        if self.sources[source][what] <= _SHOWN:
+            self.examples.append(why)
+
+    def as_json(self) -> JsonObject:
+        """Plain data, as `rows.json` holds it."""
+        return {"sources": self.sources, "added": self.added, "examples": self.examples}
+
+
+def account_facts(account: JsonObject) -> dict[str, str]:
+    """What a run prints of an account: a line for each source, and one for what was added.
+
+    >>> account_facts({"sources": {"a.jsonl": {"read": 9, "used": 9, "repeated": 2}}, "added": {"withhold": 3}})
+    {'from a.jsonl': '9 read, 9 used, 2 repeated', 'augmented': '3 withhold'}
+    """
+    facts = {
+        f"from {name}": ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        for name, counts in account["sources"].items()
+    }
+    if account["added"]:
+        facts["augmented"] = ", ".join(f"{count:,} {kind}" for kind, count in account["added"].items())
+    return facts
 
 
 @dataclass(frozen=True)
@@ -22,6 +74,15 @@ class Rows:
     conversations: tuple[Conversation, ...]
     tools: tuple[Tool, ...]
     bad: tuple[BadRow, ...]
+    account: Account
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row and the source that it is counted under."""
+
+    row: Conversation
+    source: str
 
 
 def fixed_tools(recipe: Recipe) -> tuple[Tool, ...]:
@@ -29,9 +90,8 @@ def fixed_tools(recipe: Recipe) -> tuple[Tool, ...]:
     if recipe.tools.source is not None:
         tools = load_tools(recipe.tools.source)
     elif recipe.tools.most_frequent is not None:
-        assert recipe.data.train is not None
         bad: list[BadRow] = []
-        rows = conversations(recipe.data.train, bad=bad if recipe.data.bad_rows == "drop" else None)
+        rows = (row for source in recipe.data.sources for row in _read(source, recipe, bad, whole=True))
         tools = most_frequent(rows, recipe.tools.most_frequent)
     else:
         return ()
@@ -41,20 +101,33 @@ def fixed_tools(recipe: Recipe) -> tuple[Tool, ...]:
 
 
 def training_rows(recipe: Recipe) -> Rows:
-    """Reads `data.train` and makes `synth.rows`. Raises DataError at a bad row unless `data.bad_rows` is 'drop'."""
+    """Reads and mixes `data.train`, makes `synth.rows`, leaves out what is excluded or repeated, and augments.
+
+    Raises DataError at a bad row unless `data.bad_rows` is 'drop', and where no row is left.
+    """
     tools = fixed_tools(recipe)
+    account = Account()
     bad: list[BadRow] = []
-    rows: list[Conversation] = []
-    if recipe.data.train is not None:
-        given = conversations(
-            recipe.data.train, limit=recipe.data.rows, bad=bad if recipe.data.bad_rows == "drop" else None
-        )
-        rows += with_tools(given, tools) if recipe.tools.most_frequent else (declared(row, tools) for row in given)
+    rows = _given(recipe, tools, account, bad)
     if recipe.synth is not None:
-        rows += made_rows(recipe.synth, tools)
+        rows += [_Row(row, _MADE) for row in made_rows(recipe.synth, tools)]
+        account.count(_MADE, "made", recipe.synth.rows)
+    for row in rows:
+        account.count(row.source, "used")
+    for exclusion in recipe.data.exclude:
+        rows = list(_apart(rows, exclusion, account))
+    if recipe.data.dedupe is not None:
+        rows = _distinct(rows, recipe.data.dedupe, account)
     if not rows:
-        raise DataError(str(recipe.data.train), "no row is left to train on")
-    return Rows(tuple(rows), tools, tuple(bad))
+        raise DataError(", ".join(source.file for source in recipe.data.sources) or _MADE, "no row is left to train on")
+    for row in rows:
+        account.count(row.source, "kept")
+    kept = [row.row for row in rows]
+    if recipe.data.augment is not None:
+        chosen = recipe.data.augment
+        added, account.added = augmented(kept, chosen.kinds, chosen.copies, random.Random(chosen.seed))
+        kept += added
+    return Rows(tuple(kept), tools, tuple(bad), account)
 
 
 def made_rows(settings: Synth, tools: Sequence[Tool]) -> Iterator[Conversation]:
@@ -65,13 +138,90 @@ def made_rows(settings: Synth, tools: Sequence[Tool]) -> Iterator[Conversation]:
     return generate(tools, book, settings.rows, settings.seed, Options(plan, settings.tools_per_row, examples=examples))
 
 
-def held_out_rows(settings: Eval, tools: Sequence[Tool], *, only_tools: bool) -> list[Conversation]:
+def _read(source: TrainingSource, recipe: Recipe, bad: list[BadRow], *, whole: bool = False) -> Iterator[Conversation]:
+    """The rows of a source; bad ones go to the list where the recipe drops them."""
+    return conversations(
+        source.file, limit=None if whole else source.rows, bad=bad if recipe.data.bad_rows == "drop" else None
+    )
+
+
+def _given(recipe: Recipe, tools: tuple[Tool, ...], account: Account, bad: list[BadRow]) -> list[_Row]:
+    """The rows of one file in its order, or a mix of several."""
+    read: list[list[Conversation]] = []
+    fixed, plain = recipe.tools.most_frequent is not None, recipe.tools.descriptions == "functions"
+    for source in recipe.data.sources:
+        before = len(bad)
+        rows = list(_read(source, recipe, bad))
+        account.count(source.file, "read", len(rows))
+        if len(bad) > before:
+            account.count(source.file, "unreadable", len(bad) - before)
+        read.append(list(_fitted(rows, tools, only_tools=fixed, plain=plain)))
+    if isinstance(recipe.data.train, str):
+        return [_Row(row, recipe.data.train) for row in read[0]]
+    named = [
+        Source(source.file, [_named(row, source.file) for row in rows], source.weight, source.cap)
+        for source, rows in zip(recipe.data.sources, read, strict=True)
+    ]
+    origin = {id(row): source.name for source in named for row in source.rows}
+    mixed = mix(named, recipe.data.rows, recipe.data.seed).rows if named else []
+    return [_Row(row, origin[id(row)]) for row in mixed]
+
+
+def _named(row: Conversation, file: str) -> Conversation:
+    return row if row.source else replace(row, source=Path(file).name.split(".")[0])
+
+
+def _fitted(
+    rows: Iterable[Conversation], tools: Sequence[Tool], *, only_tools: bool, plain: bool
+) -> Iterator[Conversation]:
+    """Rows with the fixed tool set; `plain` leaves out what parameters say where rows bring tools of their own."""
+    if only_tools:
+        yield from with_tools(rows, tools)
+        return
+    for row in rows:
+        yield declared(described(row) if plain and not tools else row, tools)
+
+
+def described(row: Conversation) -> Conversation:
+    """The row with its own tools as `tools.descriptions: functions` has them."""
+    return replace(row, tools=tuple(without_parameter_descriptions(tool) for tool in row.tools))
+
+
+def _apart(rows: Iterable[_Row], exclusion: Exclusion, account: Account) -> Iterator[_Row]:
+    """Rows that share no request, or with `tools` no tool, with a test file."""
+    seen = Seen.of(conversations(exclusion.file))
+    for each in rows:
+        shared, what = seen.request_of(each.row), "request"
+        if shared is None and exclusion.tools:
+            shared, what = seen.tool_of(each.row), "tool"
+        if shared is None:
+            yield each
+        else:
+            why = f"{each.row.where or each.row.id}: shares the {what} '{shared}' with {exclusion.file}"
+            account.left_out(each.source, "excluded", why)
+
+
+def _distinct(rows: Sequence[_Row], threshold: float, account: Account) -> list[_Row]:
+    """The first of rows that are equal, or nearly so."""
+    dropped = Dropped()
+    kept = {id(row) for row in dedupe((each.row for each in rows), dropped, threshold=threshold)}
+    why = {gone: f"equal to {stays}" for gone, stays in dropped.equal}
+    why |= {gone: f"makes the calls of {stays} for nearly its request" for gone, stays in dropped.near}
+    for each in rows:
+        if id(each.row) not in kept:
+            account.left_out(each.source, "repeated", f"{each.row.where or each.row.id}: {why[each.row.id]}")
+    return [each for each in rows if id(each.row) in kept]
+
+
+def held_out_rows(
+    settings: Eval, tools: Sequence[Tool], *, only_tools: bool, plain: bool = False
+) -> list[Conversation]:
     """The rows of `eval.data`, drawn with the seed. `only_tools` leaves out rows that call anything else.
 
+    `plain` leaves out the descriptions of parameters where rows bring tools of their own, as they were trained on.
     Raises DataError for a bad row, or where no row is left.
     """
-    given = conversations(settings.data)
-    rows = list(with_tools(given, tools) if only_tools else (declared(row, tools) for row in given))
+    rows = list(_fitted(conversations(settings.data), tools, only_tools=only_tools, plain=plain))
     if settings.rows is not None and settings.rows < len(rows):
         rows = random.Random(settings.seed).sample(rows, settings.rows)
     if not rows:

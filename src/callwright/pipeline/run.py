@@ -12,12 +12,13 @@ from typing import Protocol
 
 from callwright import __version__
 from callwright.data import canonical, conversations, write
+from callwright.data.sources import is_named
 from callwright.errors import DataError
 from callwright.models.load import load_adapter, load_model
 from callwright.pipeline.check import Checker, lint_rows
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
-from callwright.pipeline.rows import held_out_rows, training_rows
+from callwright.pipeline.rows import account_facts, held_out_rows, training_rows
 from callwright.pipeline.tune import Workshop, open_workshop, prepare, settings_of, tune
 from callwright.recipe import Recipe
 from callwright.score.failures import read_report
@@ -25,6 +26,8 @@ from callwright.score.stats import compare
 from callwright.tools import tool_from_json, tool_to_json
 from callwright.train.loop import Progress
 from callwright.types import Conversation, JsonObject, Report, Tool
+
+_ACCOUNT = Path("data") / "rows.json"
 
 
 class Watcher(Protocol):
@@ -57,20 +60,19 @@ def run(recipe: Recipe, watch: Watcher) -> Outcome:
     started = time.monotonic()
     train_steps(recipe, workshop, folder, watch, resume=True)
     reports = _evaluate(recipe, workshop, folder, watch) if recipe.eval else {}
-    summary = _summary(recipe, reports, time.monotonic() - started)
+    summary = _summary(recipe, folder, reports, time.monotonic() - started)
     write_json(folder.path / "report.json", summary)
     return Outcome(folder.path, folder.path / "adapter", reports, summary)
 
 
 def check_inputs(recipe: Recipe) -> None:
     """Everything that a recipe names must be there before hours are spent, and before a folder is made."""
-    named = {
-        "data.train": recipe.data.train,
-        "eval.data": recipe.eval.data if recipe.eval else None,
-        "synth.phrases": recipe.synth.phrases if recipe.synth else None,
-    }
-    for key, path in named.items():
-        if path is not None and not Path(path).is_file():
+    named = [("data.train", source.file) for source in recipe.data.sources]
+    named += [("data.exclude", exclusion.file) for exclusion in recipe.data.exclude]
+    named += [("eval.data", recipe.eval.data)] if recipe.eval else []
+    named += [("synth.phrases", recipe.synth.phrases)] if recipe.synth and recipe.synth.phrases else []
+    for key, path in named:
+        if not is_named(path) and not Path(path).is_file():
             raise DataError(path, f"there is no such file ('{key}' in the recipe)")
 
 
@@ -107,11 +109,18 @@ def _make_rows(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wat
     write(folder.path / "data" / "train.jsonl", kept)
     write_json(folder.path / "data" / "tools.json", [tool_to_json(tool) for tool in made.tools])
     found = ", ".join(f"{count} {kind}" for kind, count in checker.report.counts.items())
-    facts = {"rows": f"{len(made.conversations):,}, {len(kept):,} kept", "lint": found or "nothing found"}
+    account = made.account.as_json()
+    write_json(folder.path / _ACCOUNT, account)
+    facts = account_facts(account) | {
+        "rows": f"{len(made.conversations):,}, {len(kept):,} kept",
+        "lint": found or "nothing found",
+    }
     if made.tools:
         facts["tools"] = f"{len(made.tools)}: {', '.join(tool.name for tool in made.tools)}"
     if made.bad:
         facts["unreadable"] = f"{len(made.bad)} left out; the first: {made.bad[0].where}: {made.bad[0].why}"
+    if made.account.examples:
+        facts["left out"] = f"{made.account.examples[0]} (more in {folder.path / _ACCOUNT})"
     watch.facts(facts)
     folder.mark("rows")
 
@@ -127,7 +136,8 @@ def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watc
     assert recipe.eval is not None
     settings = recipe.eval
     tools = run_tools(folder.path)
-    rows = held_out_rows(settings, tools, only_tools=recipe.tools.most_frequent is not None)
+    plain = recipe.tools.descriptions == "functions"
+    rows = held_out_rows(settings, tools, only_tools=recipe.tools.most_frequent is not None, plain=plain)
     marker = {**settings.model_dump(mode="json"), "sha256": _digest(rows)}
     reports = {}
     for name in ["base", "tuned"] if settings.base else ["tuned"]:
@@ -160,10 +170,12 @@ def _digest(rows: Sequence[Conversation]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _summary(recipe: Recipe, reports: dict[str, Report], seconds: float) -> JsonObject:
+def _summary(recipe: Recipe, folder: RunFolder, reports: dict[str, Report], seconds: float) -> JsonObject:
+    account = folder.path / _ACCOUNT
     summary: JsonObject = {
         "callwright": __version__,
         "recipe": recipe.as_json(),
+        "rows": json.loads(account.read_text(encoding="utf-8")) if account.is_file() else None,
         "seconds": round(seconds, 1),
         "scores": {name: made.aggregates for name, made in reports.items()},
     }

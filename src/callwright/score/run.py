@@ -6,9 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from callwright.data.missing import missing_words
 from callwright.errors import DataError, did_you_mean
 from callwright.schema import validate
-from callwright.score.abstain import ABSTAINED, CALLED, abstained_when_due, called_when_due, unreadable
+from callwright.score.abstain import (
+    ABSTAINED,
+    ASKED,
+    CALLED,
+    abstained_when_due,
+    asked_when_missing,
+    called_when_due,
+    unreadable,
+)
 from callwright.score.calls import CallMatch, match_calls, shown
 from callwright.score.failures import Failure, read_report, write_report
 from callwright.score.stats import wilson
@@ -32,7 +41,7 @@ NAMES = "name_accuracy"
 ARGUMENTS = "argument_accuracy"
 SCHEMA = "schema_valid"
 PARSE_FAILURE = "parse_failure"
-METRICS = (EXACT, NAMES, ARGUMENTS, STRICT_JSON, SCHEMA, CALLED, ABSTAINED, PARSE_FAILURE)
+METRICS = (EXACT, NAMES, ARGUMENTS, STRICT_JSON, SCHEMA, CALLED, ABSTAINED, ASKED, PARSE_FAILURE)
 """Every metric of a row, in the order of its verdicts. All are better when higher, but `parse_failure`."""
 
 UNCATEGORISED = "uncategorised"
@@ -69,7 +78,7 @@ def score_row(expected: Conversation, reply: Reply, raw_text: str) -> RowScore:
     - argument_accuracy: the share of arguments that are right; see `CallMatch`. None where there are none.
     - strict_json: see `callwright.score.strict`.
     - schema_valid: every readable call names a declared tool and fits its schema. None without calls.
-    - called_when_due, abstained_when_due: see `callwright.score.abstain`.
+    - called_when_due, abstained_when_due, asked_when_missing: see `callwright.score.abstain`.
     - parse_failure: 1 (bad) when a call could not be read or the engine failed.
 
     `raw_text` is what the model wrote, before any parsing. Raises DataError when the last message is not an
@@ -88,6 +97,7 @@ def score_row(expected: Conversation, reply: Reply, raw_text: str) -> RowScore:
         _schema_valid(reply, expected.tools),
         called,
         abstained,
+        asked_when_missing(missing_words(expected), reply),
         Verdict(PARSE_FAILURE, float(failed), unreadable(reply) if failed else ""),
     )
     return RowScore(expected, reply, raw_text, match, verdicts)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from callwright.score.abstain import ABSTAINED, CALLED
+from callwright.score.abstain import ABSTAINED, ASKED, CALLED
 from callwright.score.failures import Failure
 from callwright.score.run import ARGUMENTS, EXACT, NAMES, PARSE_FAILURE, SCHEMA
 from callwright.score.strict import STRICT_JSON
@@ -21,6 +21,7 @@ LABELS = {
     SCHEMA: "schema valid",
     CALLED: "calls when due",
     ABSTAINED: "abstains when due",
+    ASKED: "asks when missing",
     PARSE_FAILURE: "parse failures",
 }
 """Metric -> its row in the table, in order."""
@@ -40,6 +41,9 @@ def comparison_table(runs: Mapping[str, Aggregates]) -> Table:
     for name in runs:
         table.add_column(Text(name), justify="right", no_wrap=True)
     for metric, label in LABELS.items():
+        # few test sets know which value a request lacks
+        if metric == ASKED and not any((aggregates.get(ASKED) or {}).get("n") for aggregates in runs.values()):
+            continue
         table.add_row(label, *(_cell(aggregates.get(metric)) for aggregates in runs.values()))
         if metric == EXACT:
             _add_categories(table, list(runs.values()))
