@@ -40,7 +40,7 @@ _LONGEST_TITLE = 160
 def make_app(review: Review, name: str) -> Any:
     """The FastAPI application; `name` is what the page calls the file. Raises MissingExtra.
 
-    A decision is on the disk before it is answered. The output follows within a second, and when the server ends.
+    A decision is on the disk before it is answered. The output follows soon after, and when the server ends.
     """
     try:
         from fastapi import FastAPI, Request, Response
