@@ -33,16 +33,21 @@ CONTENT = ("wrong tool", "invented argument", "invented value", "schema", "echo"
 _SLOW = ("time-out", "drip")
 
 
-def form(request: str, calls: list[JsonObject]) -> str:
-    """A request and its calls as one text, to look them up by."""
-    return json.dumps([request, calls], sort_keys=True)
+def form(request: str, calls: list[JsonObject], answer: str = "") -> str:
+    """A request, its calls and its answer as one text, to look them up by."""
+    return json.dumps([request, calls, answer], sort_keys=True)
 
 
 def form_of(row: Conversation) -> str:
-    """The same of a made row; of a dialogue all that the user says."""
+    """The same of a made row; of a dialogue all that the user says, and no answer."""
     said = "\n".join(message.text for message in row.messages if message.role == "user")
     calls = [{"name": call.name, "arguments": call.arguments} for message in row.messages for call in message.calls]
-    return form(said, calls)
+    return form(said, calls, row.messages[-1].text)
+
+
+def server_key(asked: JsonObject) -> str:
+    """What the server knows a question by: all that was sent."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class TeacherServer:
@@ -68,9 +73,9 @@ class TeacherServer:
         self.bad: dict[str, str] = {}
         self._pools: dict[str, list[Conversation]] = {}
         plan = Plan.of({"single": 0.4, "parallel": 0.2, "no_call": 0.2, "missing": 0.2})
-        for row in generate(TOOLS, BOOK, 800, seed, Options(plan)):
+        for row in generate(TOOLS, BOOK, 1500, seed, Options(plan)):
             self._pools.setdefault(row.source.removeprefix("synth:"), []).append(row)
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"teacher": self}))
+        self._http = _Http(("127.0.0.1", 0), type("Handler", (_Handler,), {"teacher": self}))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
@@ -85,7 +90,7 @@ class TeacherServer:
 
     def begin(self, asked: JsonObject) -> tuple[str, str]:
         """(the question's key, the fault of this try)."""
-        key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+        key = server_key(asked)
         with self.changed:
             number = self.tries[key]
             self.tries[key] += 1
@@ -187,7 +192,7 @@ def _form_of_raw(raw: JsonObject) -> str:
     if "turns" in raw:
         said = [turn["user"] for turn in raw["turns"] if "user" in turn]
         return form("\n".join(said), [call for turn in raw["turns"] for call in turn.get("calls", ())])
-    return form(raw["request"], raw["calls"])
+    return form(raw["request"], raw["calls"], raw["answer"])
 
 
 def _wrapped(rng: random.Random, rows: list[Any]) -> str:
@@ -203,6 +208,11 @@ def _wrapped(rng: random.Random, rows: list[Any]) -> str:
             f'{text.rstrip().removesuffix("]")}, {{"request": "and the last one is brok',
         ]
     )
+
+
+class _Http(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing: a client that was killed is part of the game."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -201,3 +201,9 @@ def test_functions_that_are_chosen_by_name(source: str) -> None:
     with Runner(chosen, load_tools(chosen)) as runner:
         assert call(runner, "add", a=1) == Result(2)
         assert "no such function" in call(runner, "spin").error
+
+
+def test_only_python_can_be_run() -> None:
+    for source in ("tools.json", "api.yaml#tag=pets", "mcp:server"):
+        with pytest.raises(ToolError, match="no functions that can be run"):
+            Runner(source, ())

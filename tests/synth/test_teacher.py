@@ -16,13 +16,14 @@ import pytest
 from callwright.data import conversations
 from callwright.data.lint import lint
 from callwright.data.toolset import declared
+from callwright.errors import ToolError
 from callwright.schema import validate
 from callwright.synth.endpoint import Endpoint
 from callwright.synth.journal import Journal
 from callwright.synth.prompts import Style
-from callwright.synth.teacher import SHARES, Taught, Teaching, teach
+from callwright.synth.teacher import SHARES, Taught, Teaching, quotas, teach
 from callwright.types import Conversation
-from teacher_server import HOME, TOOLS, TRANSPORT, TeacherServer, form_of
+from teacher_server import HOME, TOOLS, TRANSPORT, TeacherServer, form_of, server_key
 
 SEEDS = [declared(row, TOOLS) for row in conversations(HOME / "holdout.jsonl", limit=40)]
 
@@ -139,6 +140,26 @@ def test_a_cap_that_is_raised_goes_on(tmp_path: Path) -> None:
         assert {row.id for row in capped.rows} & {row.id for row in whole.rows}
 
 
+def test_a_teacher_that_only_errs_is_not_asked_for_ever(tmp_path: Path) -> None:
+    with TeacherServer(seed=6, wrong=1.0) as server:
+        made = taught(server, tmp_path, rows=10, shares={"single": 1.0})
+    assert (made.rows, made.lacking, made.capped) == ((), {"single": 10}, False)
+    assert server.tries.total() == 6, "three rounds of two questions"
+    assert made.rejected
+
+
+def test_what_cannot_be_made(tmp_path: Path) -> None:
+    with TeacherServer() as server:
+        with pytest.raises(ToolError, match="did you mean 'single'"):
+            taught(server, tmp_path, shares={"singel": 1.0})
+        with pytest.raises(ToolError, match="without tools"):
+            teach((), (), Teaching(1, endpoint(server), tmp_path / "journal"))
+    free = [replace(tool, parameters={"type": "object", "properties": {}}) for tool in TOOLS]
+    settings = Teaching(10, Endpoint("http://localhost/v1", "m", 1), tmp_path / "journal")
+    assert quotas(free, settings) == {"single": 6, "parallel": 2, "no_call": 1, "multi_turn": 1}
+    assert quotas(TOOLS, settings) == {"single": 5, "parallel": 2, "no_call": 1, "missing": 1, "multi_turn": 1}
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -180,21 +201,24 @@ def test_after_kill_9_nothing_is_paid_twice_and_the_rows_are_the_same(tmp_path: 
         assert start(tmp_path / "killed").wait(120) == 0
     assert _same(tmp_path / "killed") == _same(tmp_path / "unbroken")
     twice = {key for key, count in server.answered.items() if count > 1}
-    assert len(twice) <= len(lost)
+    assert twice <= lost
     assert max(server.answered.values()) <= 3
     with Journal(tmp_path / "killed" / "journal") as journal:
         assert journal.spent >= server.tokens - before, "what the kills cost is counted"
 
 
 def _under_way(path: Path) -> set[str]:
-    under_way = set()
+    """Questions without an outcome, by the server's key."""
+    under_way = {}
     for line in path.read_bytes().splitlines(keepends=True):
         row = json.loads(line) if line.endswith(b"\n") else {}
         if "asked" in row:
-            under_way.add(row["asked"]["key"])
+            sent = {name: row["asked"][name] for name in ("model", "temperature", "max_tokens")}
+            sent["messages"] = [{"role": role, "content": text} for role, text in row["asked"]["messages"]]
+            under_way[row["asked"]["key"]] = server_key(sent)
         elif "outcome" in row:
-            under_way.discard(row["outcome"]["key"])
-    return under_way
+            under_way.pop(row["outcome"]["key"])
+    return set(under_way.values())
 
 
 def _same(folder: Path) -> list[Conversation]:

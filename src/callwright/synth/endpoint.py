@@ -45,7 +45,7 @@ class Endpoint:
     def host(self) -> str:
         """The address without a path, a user or a password."""
         parts = urlsplit(self.base_url)
-        return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or self.base_url
+        return parts.netloc.rpartition("@")[2] or self.base_url
 
 
 @dataclass(frozen=True, slots=True)

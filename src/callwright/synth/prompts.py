@@ -90,9 +90,10 @@ def assignments(
     made = []
     for category, count in wanted.items():
         size = _ROWS.get(category, _MOST_ROWS)
+        turn = [tool for tool in order if tool.parameters.get("required") or category != "missing"]
         for number in range(-(-count // size)):
             rng = random.Random(f"{style.seed}:{round}:{category}:{number}")
-            first = [order[(number * _FOCUS + i + round - 1) % len(order)] for i in range(min(_FOCUS, len(order)))]
+            first = [turn[(number * _FOCUS + i + round - 1) % len(turn)] for i in range(min(_FOCUS, len(turn)))]
             shown = _shown(tools, first, rng)
             text = _prompt(
                 shown,
@@ -145,9 +146,16 @@ def _examples(
     fitting = [
         row
         for row in seeds
-        if category_of(row) == category and {call.name for message in row.messages for call in message.calls} <= names
+        if category_of(row) == category
+        and _is_dialogue(row)
+        and {call.name for message in row.messages for call in message.calls} <= names
     ]
     return rng.sample(fitting, min(_EXAMPLES, len(fitting)))
+
+
+def _is_dialogue(row: Conversation) -> bool:
+    roles = [message.role for message in row.messages]
+    return "user" in roles and roles[-1] == "assistant"
 
 
 def _prompt(shown: Sequence[Tool], examples: Sequence[Conversation], category: str, task: str, tail: str) -> str:

@@ -21,13 +21,15 @@ from callwright.types import Conversation, JsonObject, Tool
 SHARES: Mapping[str, float] = {"single": 0.5, "parallel": 0.17, "no_call": 0.12, "missing": 0.09, "multi_turn": 0.12}
 """Of the categories, where none are given."""
 
+_FRUITLESS = 3
+
 
 @dataclass(frozen=True)
 class Teaching:
     """What is to be made and who is asked. Journals are kept from run to run: the same settings ask nothing twice.
 
-    shares: of the categories, by name; they are scaled to sum to 1. rounds: how often rows are asked for in place of
-    rejected ones. licence: what the user says of the rows' licence, kept with each.
+    shares: of the categories, by name; they are scaled to sum to 1. rounds: how often rows are asked for at most, those
+    in place of rejected ones included; three that give none end it. licence: what the user says of the rows' licence.
     """
 
     rows: int
@@ -37,7 +39,7 @@ class Teaching:
     judge_journal: Path | None = None
     shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     style: Style = field(default_factory=Style)
-    rounds: int = 8
+    rounds: int = 16
     licence: str = ""
 
 
@@ -76,7 +78,7 @@ def teach(tools: Sequence[Tool], seeds: Sequence[Conversation], settings: Teachi
         teaching = _Teaching(tuple(tools), tuple(seeds), settings, _Court(settings.judge, judged), run)
         for number in range(1, settings.rounds + 1):
             lacking = teaching.lacking(wanted)
-            if not lacking or teaching.capped:
+            if not lacking or teaching.capped or teaching.fruitless >= _FRUITLESS:
                 break
             made = assignments(tools, seeds, lacking, settings.teacher, settings.style, number)
             asked = ask_all(settings.teacher, [each.question for each in made], journal)
@@ -157,6 +159,8 @@ class _Teaching:
     rejected: list[Rejected] = field(default_factory=list)
     unanswered: dict[str, str] = field(default_factory=dict)
     capped: bool = False
+    fruitless: int = 0
+    """Rounds in a row that gave no row."""
     _from: dict[str, Candidate] = field(default_factory=dict)
 
     def lacking(self, wanted: Mapping[str, int]) -> dict[str, int]:
@@ -171,7 +175,9 @@ class _Teaching:
         self.unanswered |= asked.failed
         # the judge is paid too: it sees what is needed, and nothing that fails for less
         vetted = [row for each in made for row in self._vetted(each, asked)]
-        self.rows += self._judged(self._needed(self._distinct(vetted), lacking))
+        new = self._judged(self._needed(self._distinct(vetted), lacking))
+        self.fruitless = 0 if new else self.fruitless + 1
+        self.rows += new
 
     def _vetted(self, assignment: Assignment, asked: Asked) -> list[Conversation]:
         key = assignment.question.key

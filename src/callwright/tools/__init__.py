@@ -59,11 +59,13 @@ def load_tools(spec: str) -> tuple[Tool, ...]:
 def python_source(spec: str) -> tuple[Path | str, list[str] | None]:
     """`tools.py:a,b` or `my.module` -> the file or module, and the functions that are named.
 
-    Raises ToolError where it is neither, or where there is no such file.
+    Raises ToolError where it is neither, where it names tools that are no Python functions, or no such file.
 
     >>> python_source("my.module:set_light")
     ('my.module', ['set_light'])
     """
+    if spec.startswith("mcp:") or spec.partition("#")[0].lower().endswith(_FILES):
+        raise ToolError(f"{spec}: holds no functions that can be run; give a .py file or a Python module")
     file = _FILE.fullmatch(spec)
     found = file or _MODULE.fullmatch(spec)
     if found is None or (not file and Path(spec).is_file()):
