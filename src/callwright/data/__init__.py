@@ -30,6 +30,7 @@ from callwright.data.canonical import write
 from callwright.data.fields import Fields
 from callwright.data.files import RawRow
 from callwright.data.sources import is_named, source_rows
+from callwright.data.strict import too_deep
 from callwright.errors import DataError, did_you_mean
 from callwright.types import BadRow, Conversation, JsonObject
 
@@ -37,6 +38,8 @@ __all__ = ["READERS", "Format", "Reading", "conversations", "raw", "read", "writ
 
 _HEAD = 20
 """Rows that are looked at to know the format."""
+
+_LONGEST_WHY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,19 @@ class Reading:
         for value in reader.expand(row.value) if reader.expand else (row.value,):
             try:
                 conversation = reader.from_row(value, row.where, fields)
+                _refuse_deep(conversation)
             except DataError as error:
-                yield BadRow(row.where, error.what, row.text)
+                yield BadRow(row.where, _shortened(error.what), row.text)
+                continue
+            except RecursionError:
+                yield BadRow(row.where, "the row is nested too deeply", row.text)
                 continue
             notes = fields.notes(conversation.tools)
             yield dataclasses.replace(conversation, notes=notes) if notes else conversation
+
+    def first(self, rows: Iterator[RawRow | BadRow], limit: int | None) -> Iterator[RawRow | BadRow]:
+        """No more raw rows than the first `limit` rows stand in."""
+        return rows if READERS[self.format].expand else itertools.islice(rows, limit)
 
     @property
     def _stem(self) -> str:
@@ -154,6 +165,20 @@ def conversations(
             raise DataError(row.where, row.why)
         else:
             bad.append(row)
+
+
+def _refuse_deep(conversation: Conversation) -> None:
+    for message in conversation.messages:
+        for call in message.calls:
+            if why := too_deep(call.arguments):
+                raise DataError(conversation.where, f"the arguments of '{call.name}' are {why}")
+    if conversation.provenance and (why := too_deep(conversation.provenance)):
+        raise DataError(conversation.where, f"'provenance' is {why}")
+
+
+def _shortened(what: str) -> str:
+    """A reason may quote the row, which may be of any size."""
+    return what if len(what) <= _LONGEST_WHY else f"{what[:_LONGEST_WHY]}…"
 
 
 def _detect(head: list[RawRow | BadRow], name: str) -> str:
