@@ -6,6 +6,7 @@ CallwrightError            exit code 2; printed as one line, never a traceback
   RecipeError              a recipe key or value
   ModelError               a model folder, tokenizer or adapter
   RunError                 a run folder: what it holds, what may not be overwritten
+  EngineError              a worker process that died, or an engine that cannot be used
   MissingExtra             an optional dependency, with the line that installs it
 """
 
@@ -46,6 +47,10 @@ class ModelError(CallwrightError):
 
 class RunError(CallwrightError):
     """A run folder that cannot be written or resumed."""
+
+
+class EngineError(CallwrightError):
+    """Work that other processes could not do."""
 
 
 class MissingExtra(CallwrightError):

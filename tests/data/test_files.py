@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import gzip
 import json
 import tracemalloc
@@ -13,7 +15,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from callwright.data import conversations, read
+from callwright.data import conversations, jsonstream, read
 from callwright.data.files import RawRow, raw_rows
 from callwright.data.jsonstream import Window, array
 from callwright.errors import DataError
@@ -161,8 +163,8 @@ FILES: dict[str, tuple[bytes, str]] = {
     "zstd": (b"\x28\xb5\x2f\xfd....", "unzstd"),
     "utf-16": ('[{"messages": []}]'.encode("utf-16"), "UTF-16 text"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-    "latin-1": (b'{"messages": []}\n{"messages": "\xe9"}\n', "x:2: not UTF-8 text (byte 0xe9)"),
-    "cut utf-8": ('[{"a": "é'.encode()[:-1], "x:1: not UTF-8"),
+    "latin-1": (b'{"messages": "\xe9"}\n', "x:1: not UTF-8 text (byte 0xe9)"),
+    "cut utf-8": ('[{"a": "é'.encode()[:-1], "x:1: column 8: the JSON ends early"),
     "cut array": (as_array(ROWS).encode()[:-30], "the JSON ends early"),
     "cut after a row": (b'[\n{"messages": []}', "x:2: column 17: the JSON ends early"),
     "cut after a comma": (b'[{"messages": []},', "the JSON ends early"),
@@ -191,6 +193,59 @@ def test_file_level_errors(tmp_path: Path, kind: str, monkeypatch: pytest.Monkey
     Path("x").write_bytes(data)
     message = error_of("x")
     assert message.startswith("x:") and what in message
+
+
+@pytest.mark.parametrize(("before", "between", "after"), [(b"[", b",\n", b"]"), (b"", b"\n", b"\n")])
+def test_a_row_that_is_not_strict_json_is_lost_alone(
+    tmp_path: Path, before: bytes, between: bytes, after: bytes
+) -> None:
+    good = b'{"messages": []}'
+    bad = {
+        b'{"messages": "\xe9"}': "not UTF-8 text (byte 0xe9)",
+        b'{"messages": [], "a": {"k": 1, "k": 2}}': "the key 'k' stands twice in one object",
+        b'{"messages": [], "a": NaN}': "NaN is not JSON",
+        b'{"messages": [], "a": 1e999}': "the number 1e999 is too large",
+        b'{"messages": [], "a": %s}' % (b"9" * 5000): "Exceeds the limit",
+    }
+    (tmp_path / "x").write_bytes(before + between.join([good, *bad, good]) + after)
+    first, *rows, last = read(tmp_path / "x")
+    assert isinstance(first, Conversation) and isinstance(last, Conversation)
+    for line, (row, why) in enumerate(zip(rows, bad.values(), strict=True), 2):
+        assert isinstance(row, BadRow)
+        assert row.where == f"{tmp_path / 'x'}:{line}" and why in row.why
+
+
+def test_arrow_values_become_json_or_are_refused(tmp_path: Path) -> None:
+    at = datetime.datetime(2024, 5, 1, 9)
+    rows = [
+        {"messages": b"[]", "provenance": {"at": at, "price": decimal.Decimal("2.50"), "score": 1.0}},
+        {"messages": b"[]", "provenance": {"at": at, "price": None, "score": float("nan")}},
+        {"messages": b"[]", "provenance": {"at": None, "price": decimal.Decimal(3), "score": None}},
+    ]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "x.parquet")
+    first, second, third = read(tmp_path / "x.parquet")
+    assert isinstance(first, Conversation) and isinstance(third, Conversation) and isinstance(second, BadRow)
+    assert first.provenance == {"at": "2024-05-01T09:00:00", "price": 2.5, "score": 1.0}
+    assert third.provenance["price"] == 3
+    assert (second.where, second.why) == (
+        f"{tmp_path / 'x.parquet'}:row 2",
+        "holds a value that is not JSON: nan in a column",
+    )
+
+
+@pytest.mark.parametrize("layout", ["lines", "array"])
+def test_a_value_without_end_is_not_held(tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonstream, "LONGEST", 1 << 20)
+    good = '{"messages": []}'
+    long = good[:-1] + ', "pad": "' + "x" * (1 << 22) + '"}'
+    text = f"{good}\n{long}\n{good}\n" if layout == "lines" else f"[{good},\n{long},\n{good}]"
+    (tmp_path / "x").write_text(text)
+    if layout == "array":
+        assert "x:2: column 1: the value is longer than" in error_of(tmp_path / "x")
+        return
+    first, bad, last = read(tmp_path / "x")
+    assert isinstance(first, Conversation) and isinstance(last, Conversation) and isinstance(bad, BadRow)
+    assert (bad.where, bad.why) == (f"{tmp_path / 'x'}:2", "the value is longer than 67,108,864 characters")
 
 
 @pytest.mark.parametrize("dump", [as_array, as_lines])

@@ -8,6 +8,7 @@ import typer
 
 from callwright.cli.mixing import Output, must_not_exist
 from callwright.cli.run import AsJson
+from callwright.cli.scale import EngineOption, Shards, Workers
 
 if TYPE_CHECKING:
     from callwright.data.convert import Losses
@@ -19,12 +20,15 @@ FORMATS = (
 )
 
 
-def convert(
+def convert(  # noqa: PLR0913  # one argument an option
     file: Annotated[str, typer.Argument(help="Rows in any known format, hub:OWNER/NAME or bfcl:CATEGORY.")],
     output: Output,
     to: Annotated[str, typer.Option("--to", help=f"One of {FORMATS}.")] = "canonical",
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first N rows.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be converted.")] = False,
+    engine: EngineOption = "local",
+    workers: Workers = None,
+    shards: Shards = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a file in another row format. What it cannot hold is listed by reason, with the first file and line.
@@ -35,11 +39,13 @@ def convert(
     from callwright.cli.console import err, print_json
     from callwright.data.convert import Losses
     from callwright.data.convert import convert as write_as
+    from callwright.scale import engine_for
 
     must_not_exist(output)
     losses = Losses()
     try:
-        written = write_as(file, output, to, limit=limit, skip_bad=skip_bad, losses=losses)
+        chosen = engine_for(engine, workers, shards)
+        written = write_as(file, output, to, limit=limit, skip_bad=skip_bad, losses=losses, engine=chosen)
     finally:
         if not as_json:
             _print(losses, to)

@@ -9,6 +9,7 @@ import typer
 from callwright.cli import convert, mixing, review, split, stats
 from callwright.cli.mixing import must_not_exist
 from callwright.cli.run import AsJson
+from callwright.cli.scale import EngineOption, Shards, Workers
 from callwright.types import BadRow, Conversation
 
 app = typer.Typer(
@@ -82,6 +83,9 @@ def lint(  # noqa: PLR0913  # one argument an option
     limit: Limit = None,
     data_format: FormatOption = None,
     tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
+    engine: EngineOption = "local",
+    workers: Workers = None,
+    shards: Shards = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every row. Exits with 1 where an error is found (after --fix: is left), 0 otherwise.
@@ -90,33 +94,26 @@ def lint(  # noqa: PLR0913  # one argument an option
     """
     from callwright.cli.console import err, print_json
     from callwright.cli.lint import print_report
-    from callwright.data import read
-    from callwright.data.toolset import declared
-    from callwright.dialects import dialect_for
     from callwright.models.tokenizer import load_tokenizer
-    from callwright.pipeline.check import Checker, fix_rows
+    from callwright.pipeline.lint import Lint, lint_file
+    from callwright.scale import engine_for
     from callwright.tools import load_tools
 
-    tokenizer = load_tokenizer(model)
-    longest = max_length or min(tokenizer.model_max_length, 1 << 20)
-    checker = Checker(dialect_for(dialect, tokenizer), tokenizer, longest)
+    longest = max_length or min(load_tokenizer(model).model_max_length, 1 << 20)
     given = load_tools(tools) if tools else ()
-    rows = (
-        declared(row, given) if isinstance(row, Conversation) else row
-        for row in read(file, format=data_format, limit=limit, lenient=fix is not None)
-    )
+    how = Lint(model, dialect, longest, given, lenient=fix is not None, mend=fix is not None)
     if fix:
         must_not_exist(fix)
-        kept, left_out = fix_rows(rows, checker, fix)
-        err.print(f"{kept} rows written to {fix}, {left_out} with errors left out")
-    else:
-        for _ in checker.check(rows):
-            pass
+    report, kept = lint_file(
+        file, how, output=fix, format=data_format, limit=limit, engine=engine_for(engine, workers, shards)
+    )
+    if fix:
+        err.print(f"{kept} rows written to {fix}, {report.rows - kept} with errors left out")
     if as_json:
-        print_json(checker.report.to_json())
+        print_json(report.to_json())
     else:
-        print_report(checker.report)
-    raise typer.Exit(1 if checker.report.errors else 0)
+        print_report(report)
+    raise typer.Exit(1 if report.errors else 0)
 
 
 def _nth(file: str, number: int, tools: str | None) -> Conversation:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from callwright.cli.run import AsJson
+from callwright.cli.scale import EngineOption, Shards, Workers
 
 if TYPE_CHECKING:
     from callwright.data.mix import Source
@@ -17,24 +18,25 @@ File = Annotated[str, typer.Argument(help="Rows in any known format, or hub:OWNE
 Seed = Annotated[int, typer.Option("--seed", help="Another seed, other rows.")]
 
 
-def dedupe(
+def dedupe(  # noqa: PLR0913  # one argument an option
     file: File,
     output: Output,
     threshold: Annotated[
         float,
         typer.Option("--threshold", help="Share of three-word runs that makes two requests alike; 0: only equal rows."),
     ] = 0.8,
+    engine: EngineOption = "local",
+    workers: Workers = None,
+    shards: Shards = None,
     as_json: AsJson = False,
 ) -> None:
     """Leave out equal rows, and rows that make the same calls for nearly the same request."""
     from callwright.cli.console import err, print_json
-    from callwright.data import conversations, write
-    from callwright.data.dedupe import Dropped
-    from callwright.data.dedupe import dedupe as kept_of
+    from callwright.data.dedupe import dedupe_file
+    from callwright.scale import engine_for
 
     must_not_exist(output)
-    dropped = Dropped()
-    kept = write(output, kept_of(conversations(file), dropped, threshold=threshold or None))
+    kept, dropped = dedupe_file(file, output, threshold=threshold or None, engine=engine_for(engine, workers, shards))
     if as_json:
         print_json({"kept": kept, "equal": dropped.equal, "near": dropped.near})
         return

@@ -30,15 +30,17 @@ from callwright.data.canonical import write
 from callwright.data.fields import Fields
 from callwright.data.files import RawRow
 from callwright.data.sources import is_named, source_rows
+from callwright.data.strict import too_deep
 from callwright.data.unread import Watched, watched
 from callwright.errors import DataError, did_you_mean
 from callwright.types import BadRow, Conversation, JsonObject
 
-__all__ = ["READERS", "TODO", "Format", "conversations", "read", "write"]
+__all__ = ["READERS", "TODO", "Format", "Reading", "conversations", "raw", "read", "write"]
 
 _HEAD = 20
 """Rows that are looked at to know the format."""
 
+_LONGEST_WHY = 500
 _UNWRITTEN = "is still to be written; 'callwright data review FILE' writes it"
 
 TODO = "todo"
@@ -99,12 +101,76 @@ def read(
     Raises DataError for what ends the file: it is missing, empty, cut short, not UTF-8, a broken JSON array, or of no
     known format.
     """
+    fields = Fields(lenient=lenient)
+    reading, rows = raw(path, format=format, todo=todo)
+    return itertools.islice((found for row in rows for found in reading.rows(row, fields, unread)), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the raw rows of one source become conversations; small, so that it can be sent to other processes.
+
+    todo: whether rows that a person has yet to write are read too.
+    """
+
+    source: str
+    format: str
+    todo: bool = False
+
+    def rows(
+        self, row: RawRow | BadRow, fields: Fields, unread: list[str] | None = None
+    ) -> Iterator[Conversation | BadRow]:
+        """What is in a raw row: one conversation, or as many as its format keeps together."""
+        if isinstance(row, BadRow):
+            yield row
+            return
+        reader = READERS[self.format]
+        if row.value.get("id") in (None, ""):
+            row.value["id"] = f"{self._stem}-{row.number}"
+        for value in reader.expand(row.value) if reader.expand else (row.value,):
+            seen = watched(value) if unread is not None else value
+            try:
+                conversation = reader.from_row(seen, row.where, fields)
+                _refuse_deep(conversation)
+            except DataError as error:
+                yield BadRow(row.where, _shortened(error.what), row.text)
+                continue
+            except RecursionError:
+                yield BadRow(row.where, "the row is nested too deeply", row.text)
+                continue
+            if TODO in conversation.provenance and not self.todo:
+                yield BadRow(row.where, _UNWRITTEN, row.text)
+                continue
+            if unread is not None and isinstance(seen, Watched):
+                unread += seen.unread()
+            notes = fields.notes(conversation.tools)
+            yield dataclasses.replace(conversation, notes=notes) if notes else conversation
+
+    def first(self, rows: Iterator[RawRow | BadRow], limit: int | None) -> Iterator[RawRow | BadRow]:
+        """No more raw rows than the first `limit` rows stand in."""
+        return rows if READERS[self.format].expand else itertools.islice(rows, limit)
+
+    @property
+    def _stem(self) -> str:
+        named = self.source.rpartition(":")[2] if is_named(self.source) else self.source
+        return Path(named).name.split(".")[0]
+
+
+def raw(
+    path: str | os.PathLike[str], *, format: str | None = None, todo: bool = False
+) -> tuple[Reading, Iterator[RawRow | BadRow]]:
+    """The first half of `read`: the format, known from the first rows, and the rows before they are in it.
+
+    Raises DataError as `read` does.
+    """
     name = str(path)
     if format is not None and format not in READERS:
         raise DataError(name, f"unknown format '{format}'{did_you_mean(format, READERS)}; known are {_known()}")
     if not is_named(name) and not Path(path).exists():
         raise DataError(name, "there is no such file")
-    return itertools.islice(_read(path, format, Fields(lenient=lenient), unread, todo=todo), limit)
+    rows = source_rows(name)
+    head = list(itertools.islice(rows, _HEAD))
+    return Reading(name, format or _detect(head, name), todo), itertools.chain(head, rows)
 
 
 def conversations(
@@ -127,40 +193,25 @@ def conversations(
             bad.append(row)
 
 
-def _read(
-    path: str | os.PathLike[str], format: str | None, fields: Fields, unread: list[str] | None, *, todo: bool
-) -> Iterator[Conversation | BadRow]:
-    rows = source_rows(str(path))
-    head = list(itertools.islice(rows, _HEAD))
-    reader = READERS[format] if format else _detect(head, str(path))
-    stem = Path(str(path).rpartition(":")[2] if is_named(str(path)) else path).name.split(".")[0]
-    for row in itertools.chain(head, rows):
-        if isinstance(row, BadRow):
-            yield row
-            continue
-        if row.value.get("id") in (None, ""):
-            row.value["id"] = f"{stem}-{row.number}"
-        for value in reader.expand(row.value) if reader.expand else (row.value,):
-            seen = watched(value) if unread is not None else value
-            try:
-                conversation = reader.from_row(seen, row.where, fields)
-            except DataError as error:
-                yield BadRow(row.where, error.what, row.text)
-                continue
-            if TODO in conversation.provenance and not todo:
-                yield BadRow(row.where, _UNWRITTEN, row.text)
-                continue
-            if unread is not None and isinstance(seen, Watched):
-                unread += seen.unread()
-            notes = fields.notes(conversation.tools)
-            yield dataclasses.replace(conversation, notes=notes) if notes else conversation
+def _refuse_deep(conversation: Conversation) -> None:
+    for message in conversation.messages:
+        for call in message.calls:
+            if why := too_deep(call.arguments):
+                raise DataError(conversation.where, f"the arguments of '{call.name}' are {why}")
+    if conversation.provenance and (why := too_deep(conversation.provenance)):
+        raise DataError(conversation.where, f"'provenance' is {why}")
 
 
-def _detect(head: list[RawRow | BadRow], name: str) -> Format:
+def _shortened(what: str) -> str:
+    """A reason may quote the row, which may be of any size."""
+    return what if len(what) <= _LONGEST_WHY else f"{what[:_LONGEST_WHY]}…"
+
+
+def _detect(head: list[RawRow | BadRow], name: str) -> str:
     values = [row.value for row in head if isinstance(row, RawRow)]
-    for reader in READERS.values():
+    for format, reader in READERS.items():
         if any(reader.matches(value) for value in values):
-            return reader
+            return format
     bad = next((row for row in head if isinstance(row, BadRow)), None)
     if not values and bad:
         raise DataError(name, f"none of the first {len(head)} rows can be read; {bad.where}: {bad.why}")

@@ -16,6 +16,7 @@ from typing import IO, Any, cast
 from callwright.data.chat import read_messages
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
+from callwright.data.limits import place_of
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, ToolCall
 
@@ -23,6 +24,8 @@ KEYS = ("messages", "tools")
 
 Add = Callable[[Conversation], None]
 RowOf = Callable[[Conversation], JsonObject]
+Put = Callable[[JsonObject, str], None]
+"""Adds a row that is in its format already; the text says where it stood, for errors."""
 
 
 def matches(row: JsonObject) -> bool:
@@ -105,6 +108,14 @@ def write(
 @contextmanager
 def writer(path: str | os.PathLike[str], row_of: RowOf | None = None) -> Iterator[Add]:
     """A function that adds one conversation to a file; the file is in place when the block ends without an error."""
+    written = row_of or to_row
+    with row_writer(path) as put:
+        yield lambda conversation: put(written(conversation), place_of(conversation))
+
+
+@contextmanager
+def row_writer(path: str | os.PathLike[str]) -> Iterator[Put]:
+    """`writer` for rows that are in their format already."""
     target = Path(path)
     opened = next((sink for ending, sink in _SINKS.items() if target.name.lower().endswith(ending)), None)
     if opened is None:
@@ -113,8 +124,8 @@ def writer(path: str | os.PathLike[str], row_of: RowOf | None = None) -> Iterato
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as file:
-            with opened(file, row_of or to_row) as add:
-                yield add
+            with opened(file) as put:
+                yield put
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)
@@ -125,8 +136,8 @@ def writer(path: str | os.PathLike[str], row_of: RowOf | None = None) -> Iterato
             part.unlink(missing_ok=True)
 
 
-def _encoded(value: Any, conversation: Conversation) -> bytes:
-    line = dump(value, conversation.where or f"row {conversation.id!r}")
+def _encoded(value: Any, where: str) -> bytes:
+    line = dump(value, where)
     try:
         return line.encode()
     except UnicodeEncodeError:
@@ -135,46 +146,46 @@ def _encoded(value: Any, conversation: Conversation) -> bytes:
 
 
 @contextmanager
-def _lines(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
-    yield lambda conversation: _put(file, _encoded(row_of(conversation), conversation), b"\n")
+def _lines(file: IO[bytes]) -> Iterator[Put]:
+    yield lambda row, where: _write(file, _encoded(row, where), b"\n")
 
 
 @contextmanager
-def _array(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
+def _array(file: IO[bytes]) -> Iterator[Put]:
     lead = iter([b"[\n"])
 
-    def add(conversation: Conversation) -> None:
-        encoded = _encoded(row_of(conversation), conversation)
-        _put(file, next(lead, b",\n"), encoded)
+    def put(row: JsonObject, where: str) -> None:
+        encoded = _encoded(row, where)
+        _write(file, next(lead, b",\n"), encoded)
 
-    yield add
-    _put(file, next(lead, b"\n"), b"]\n")
+    yield put
+    _write(file, next(lead, b"\n"), b"]\n")
 
 
-def _check_utf8(value: str, name: str, conversation: Conversation) -> None:
+def _check_utf8(value: str, name: str, where: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise DataError(conversation.where or f"row {conversation.id!r}", f"'{name}': {error}") from None
+        raise DataError(where, f"'{name}': {error}") from None
 
 
-def _put(file: IO[bytes], *pieces: bytes) -> None:
+def _write(file: IO[bytes], *pieces: bytes) -> None:
     file.write(b"".join(pieces))
 
 
-def _gzipped(inner: Callable[[IO[bytes], RowOf], AbstractContextManager[Add]]) -> Callable[[IO[bytes], RowOf], Any]:
+def _gzipped(inner: Callable[[IO[bytes]], AbstractContextManager[Put]]) -> Callable[[IO[bytes]], Any]:
     @contextmanager
-    def opened(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
+    def opened(file: IO[bytes]) -> Iterator[Put]:
         # no name and no time in the header: equal rows give equal files
         zipped = gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0)
-        with zipped, inner(cast(IO[bytes], zipped), row_of) as add:
-            yield add
+        with zipped, inner(cast(IO[bytes], zipped)) as put:
+            yield put
 
     return opened
 
 
 @contextmanager
-def _parquet(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
+def _parquet(file: IO[bytes]) -> Iterator[Put]:
     import pyarrow
     import pyarrow.parquet
 
@@ -191,22 +202,21 @@ def _parquet(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
             opened[0].write_batch(pyarrow.RecordBatch.from_pylist(rows, schema=opened[0].schema))
             rows.clear()
 
-    def add(conversation: Conversation) -> None:
-        row = row_of(conversation)
-        for name, value in row.items():
-            if not isinstance(value, str):
-                row[name] = _encoded(value, conversation).decode()
-            elif not value.isprintable():
-                _check_utf8(value, name, conversation)
+    def put(row: JsonObject, where: str) -> None:
+        texts = {
+            name: value if isinstance(value, str) else _encoded(value, where).decode() for name, value in row.items()
+        }
+        for name, value in texts.items():
+            if not value.isprintable():
+                _check_utf8(value, name, where)
         if opened and (new := row.keys() - set(opened[0].schema.names)):
-            where = conversation.where or f"row {conversation.id!r}"
             raise DataError(where, f"Parquet's columns are those of the first rows, without {', '.join(sorted(new))}")
-        rows.append(row)
+        rows.append(texts)
         if len(rows) == 1000:
             flush()
 
     try:
-        yield add
+        yield put
         flush()
     finally:
         for table in opened:
@@ -214,29 +224,27 @@ def _parquet(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
 
 
 @contextmanager
-def _table(file: IO[bytes], row_of: RowOf) -> Iterator[Add]:
+def _table(file: IO[bytes]) -> Iterator[Put]:
     written = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     tables: list[Any] = []
 
-    def add(conversation: Conversation) -> None:
-        row = row_of(conversation)
+    def put(row: JsonObject, where: str) -> None:
         if not all(isinstance(value, str) for value in row.values()):
-            where = conversation.where or f"row {conversation.id!r}"
             raise DataError(
                 where, "a CSV table holds texts only: convert with --to csv, or write this format as .jsonl"
             )
         for name, value in row.items():
-            _check_utf8(value, name, conversation)
+            _check_utf8(value, name, where)
         if not tables:
             tables.append(csv.DictWriter(written, list(row), lineterminator="\n"))
             tables[0].writeheader()
         tables[0].writerow(row)
 
-    yield add
+    yield put
     written.detach()
 
 
-_SINKS: dict[str, Callable[[IO[bytes], RowOf], AbstractContextManager[Add]]] = {
+_SINKS: dict[str, Callable[[IO[bytes]], AbstractContextManager[Put]]] = {
     ".jsonl": _lines,
     ".jsonl.gz": _gzipped(_lines),
     ".json": _array,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
 
-from callwright.data import READERS, canonical, read
+from callwright.data import READERS, Reading, canonical, raw
 from callwright.data.fields import Fields
+from callwright.data.packed import pack, unpack
 from callwright.errors import DataError, did_you_mean
+from callwright.scale import Engine, Function, Local
 from callwright.types import BadRow, Conversation
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -63,24 +67,37 @@ def reason_of(what: str) -> str:
     return _NUMBER.sub("N", _QUOTED.sub("'...'", what))
 
 
-def convert(
-    source: str, output: str, to: str, *, limit: int | None = None, skip_bad: bool = False, losses: Losses | None = None
+def convert(  # noqa: PLR0913  # one argument an option of the verb
+    source: str,
+    output: str,
+    to: str,
+    *,
+    limit: int | None = None,
+    skip_bad: bool = False,
+    losses: Losses | None = None,
+    engine: Engine | None = None,
 ) -> int:
     """Writes `output`, of the kind that its name's ending says, and gives the number of rows.
 
     Every row that cannot be read, or that `to` cannot hold, is counted in `losses`, and so is every field that a row
     loses which is written: ids, provenance, columns that the reader of the source does not know. Raises DataError, and
-    writes nothing, where there are rows to refuse; with `skip_bad` they are left out.
+    writes nothing, where there are rows to refuse; with `skip_bad` they are left out. `engine` does the work, this
+    process without one.
     """
     if to not in READERS:
         raise DataError(output, f"unknown format '{to}'{did_you_mean(to, READERS)}; known are {', '.join(READERS)}")
     found = losses if losses is not None else Losses()
-    row_of = None if to == "canonical" else READERS[to].to_row
-    with canonical.writer(output, row_of) as add:
+    reading, rows = raw(source)
+    done = (engine or Local()).map(_Converting(reading, to), (pack(row) for row in reading.first(rows, limit)))
+    with canonical.row_writer(output) as put:
         written = 0
-        for row in _held(source, to, limit, found):
+        for where, row, why, dropped in islice(chain.from_iterable(done), limit):
+            if row is None:
+                found.refuse(why, where)
+                continue
+            found.drop(dropped, where)
             if skip_bad or not found.refused:
-                add(row)
+                put(row, where)
                 written += 1
         if found.refused and not skip_bad:
             reason, loss = next(iter(found.refused.items()))
@@ -89,22 +106,33 @@ def convert(
     return written
 
 
-def _held(source: str, to: str, limit: int | None, losses: Losses) -> Iterator[Conversation]:
-    """The rows that the format can hold; it is asked once more when the row is written, which is cheap."""
-    fields = Fields()
-    unread: list[str] = []
-    for row in read(source, limit=limit, unread=unread):
-        if isinstance(row, BadRow):
-            losses.refuse(row.why, row.where)
-        else:
-            try:
-                missing = lost_fields(row, to, fields)
-            except DataError as error:
-                losses.refuse(error.what, row.where)
+@dataclass(frozen=True, slots=True)
+class _Converting:
+    """Packed raw rows -> of each row in them: where it stood, its new form or why it has none, what it loses."""
+
+    reading: Reading
+    to: str
+
+    def start(self) -> Function:
+        fields = Fields()
+
+        def run(chunk: list[Any]) -> list[Any]:
+            return [list(self._all(packed, fields)) for packed in chunk]
+
+        return run
+
+    def _all(self, packed: list[Any], fields: Fields) -> Iterator[list[Any]]:
+        unread: list[str] = []
+        for row in self.reading.rows(unpack(packed), fields, unread):
+            if isinstance(row, BadRow):
+                yield [row.where, None, row.why, []]
             else:
-                losses.drop([*unread, *missing], row.where)
-                yield row
-        unread.clear()
+                try:
+                    missing = lost_fields(row, self.to, fields)
+                    yield [row.where, READERS[self.to].to_row(row), "", [*unread, *missing]]
+                except DataError as error:
+                    yield [row.where, None, error.what, []]
+            unread.clear()
 
 
 def lost_fields(row: Conversation, to: str, fields: Fields) -> list[str]:

@@ -6,10 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
 
+from callwright.data import Reading, canonical, raw
 from callwright.data.canonical import to_row
+from callwright.data.fields import Fields
+from callwright.data.packed import pack, unpack
 from callwright.data.similar import request_text, words
-from callwright.types import Conversation
+from callwright.errors import DataError
+from callwright.scale import Engine, Function, Local
+from callwright.types import BadRow, Conversation
 
 _PERMUTATIONS, _BANDS = 128, 32
 _SHINGLE = 3
@@ -32,19 +39,53 @@ def dedupe(
     by name and whose requests share at least `threshold` of their runs of three words, as MinHash estimates it (128
     permutations). `dropped` is filled as rows are read.
     """
-    seen: dict[bytes, str] = {}
-    near = _Near(threshold, seed) if threshold is not None else None
-    for row in rows:
-        key = content_key(row)
-        if key in seen:
-            dropped.equal.append((row.id, seen[key]))
-            continue
-        seen[key] = row.id
-        twin = near.twin(row) if near else None
-        if twin is not None:
-            dropped.near.append((row.id, twin))
-            continue
-        yield row
+    seen = _Seen(dropped, threshold)
+    return (row for row in rows if seen.is_new(row.id, _signature(row, near=threshold is not None, seed=seed)))
+
+
+def dedupe_file(
+    source: str, output: str, *, threshold: float | None = 0.8, seed: int = 0, engine: Engine | None = None
+) -> tuple[int, Dropped]:
+    """`dedupe` from a file to a file in canonical form: how many rows stay, and what was left out.
+
+    The engine reads rows and computes their signatures; comparing them is left to this process. Raises DataError for a
+    row that cannot be read.
+    """
+    reading, rows = raw(source)
+    task = _Signing(reading, threshold is not None, seed)
+    dropped = Dropped()
+    seen = _Seen(dropped, threshold)
+    kept = 0
+    with canonical.row_writer(output) as put:
+        for where, row, signature in chain.from_iterable((engine or Local()).map(task, map(pack, rows))):
+            if row is None:
+                raise DataError(where, signature)
+            if seen.is_new(row["id"], signature):
+                put(row, where)
+                kept += 1
+    return kept, dropped
+
+
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    """Packed raw rows -> for each of the rows in them: where it stood, its canonical form, its signature."""
+
+    reading: Reading
+    near: bool
+    seed: int
+
+    def start(self) -> Function:
+        fields = Fields()
+
+        def run(chunk: list[Any]) -> list[Any]:
+            return [[self._one(row) for row in self.reading.rows(unpack(packed), fields)] for packed in chunk]
+
+        return run
+
+    def _one(self, row: Conversation | BadRow) -> list[Any]:
+        if isinstance(row, BadRow):
+            return [row.where, None, row.why]
+        return [row.where, to_row(row), _signature(row, near=self.near, seed=self.seed)]
 
 
 def content_key(row: Conversation) -> bytes:
@@ -67,27 +108,53 @@ def shingles(text: str) -> list[str]:
     return [" ".join(found[i : i + _SHINGLE]) for i in range(len(found) - _SHINGLE + 1)]
 
 
-class _Near:
-    """An index of requests; rows that call different functions are never twins."""
+def _signature(row: Conversation, *, near: bool, seed: int) -> list[Any]:
+    """What rows are compared by, as JSON values: content, names of the calls, and with `near` the request's MinHash."""
+    key = content_key(row).hex()
+    if not near:
+        return [key, [], ""]
+    from rensa import RMinHash
 
-    def __init__(self, threshold: float, seed: int) -> None:
-        from rensa import RMinHash, RMinHashLSH
+    names = [call.name for message in row.messages for call in message.calls]
+    made = RMinHash(num_perm=_PERMUTATIONS, seed=seed)
+    made.update(shingles(request_text(row)))
+    return [key, names, made.__getstate__().hex()]
 
-        self._threshold, self._seed = threshold, seed
-        self._hash = RMinHash
-        self._index = RMinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, num_bands=_BANDS)
-        self._kept: list[tuple[str, tuple[str, ...], object]] = []
 
-    def twin(self, row: Conversation) -> str | None:
-        """The id of a row that is nearly equal, or None, and then this row is remembered."""
-        names = tuple(call.name for message in row.messages for call in message.calls)
-        made = self._hash(num_perm=_PERMUTATIONS, seed=self._seed)
-        made.update(shingles(request_text(row)))
+class _Seen:
+    """The rows that stay, by signature; rows that call different functions are never twins."""
+
+    def __init__(self, dropped: Dropped, threshold: float | None) -> None:
+        self._dropped, self._threshold = dropped, threshold
+        self._equal: dict[str, str] = {}
+        self._kept: list[tuple[str, list[str], Any]] = []
+        if threshold is not None:
+            from rensa import RMinHashLSH
+
+            self._index = RMinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, num_bands=_BANDS)
+
+    def is_new(self, row_id: str, signature: list[Any]) -> bool:
+        """Whether no row before is equal or nearly equal; if so, this one is remembered, otherwise noted as dropped."""
+        key, names, state = signature
+        if key in self._equal:
+            self._dropped.equal.append((row_id, self._equal[key]))
+            return False
+        self._equal[key] = row_id
+        twin = self._twin(row_id, names, state) if self._threshold is not None else None
+        if twin is not None:
+            self._dropped.near.append((row_id, twin))
+        return twin is None
+
+    def _twin(self, row_id: str, names: list[str], state: str) -> str | None:
+        from rensa import RMinHash
+
+        made = RMinHash(num_perm=_PERMUTATIONS, seed=0)
+        made.__setstate__(bytes.fromhex(state))
         found: list[int] = sorted(self._index.query(made))
         for number in found:
             own_id, own_names, other = self._kept[number]
             if own_names == names and made.jaccard(other) >= self._threshold:
                 return own_id
         self._index.insert(len(self._kept), made)
-        self._kept.append((row.id, names, made))
+        self._kept.append((row_id, names, made))
         return None

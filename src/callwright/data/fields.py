@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import marshal
 from collections import OrderedDict
@@ -10,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from callwright.data import strict
 from callwright.data.files import kind_of
 from callwright.errors import DataError, ToolError
 from callwright.schema import has_none_filler
@@ -68,6 +68,8 @@ class Fields:
         if tool is not None:
             self._tools.move_to_end(key)
             return tool
+        if why := strict.too_deep(raw):
+            raise DataError(where, f"tools[{i}] is {why}")
         try:
             tool = tool_from_json(raw, f"tools[{i}]")
         except ToolError as error:
@@ -153,15 +155,16 @@ def dump(value: Any, where: str) -> str:
 
 def _decoded(raw: str, what: str, where: str, *, python: bool) -> Any:
     try:
-        return json.loads(raw)
+        return strict.loads(raw)
     except json.JSONDecodeError as error:
         why = f"{what} is not JSON: {error.msg} at character {error.pos + 1}"
     except (ValueError, RecursionError) as error:
         why = f"{what} is not JSON that can be read: {error}"
     if python:
         try:
-            # a round trip leaves only what JSON can hold: tuples become lists, keys become texts
-            return json.loads(json.dumps(ast.literal_eval(raw)))
+            return strict.literal(raw)
+        except strict.RepeatedKey as error:
+            why = f"{what}: {error}"
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             pass
     raise DataError(where, why)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import datetime
+import decimal
 import gzip
 import json
+import math
 import os
-import re
 import shutil
 import tempfile
 import zlib
@@ -23,9 +25,6 @@ from callwright.types import BadRow, JsonObject
 
 CHUNK = 1 << 20
 """Bytes that are read, and decoded, at a time."""
-
-_LONGEST_FIELD = 64 << 20
-"""Characters in one field of a table: more is a quote that is never closed."""
 
 _GZIP, _PARQUET, _BOM = b"\x1f\x8b", b"PAR1", "\ufeff"
 _GZIP_FAILURES = (EOFError, gzip.BadGzipFile, zlib.error)
@@ -141,29 +140,16 @@ def _text_rows(chunks: Iterator[bytes], name: str) -> Iterator[RawRow | BadRow]:
 
 
 def _decoded(chunks: Iterator[bytes], name: str) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    line, first = 1, True
+    """Text; bytes that are no UTF-8 are escaped, so that only the rows that hold them are lost."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    first = True
     for chunk in chunks:
         if first:
             _refuse_foreign(chunk, name)
-        try:
-            text = decoder.decode(chunk)
-        except UnicodeDecodeError as error:
-            raise _not_utf8(error, line, name) from None
+        text = decoder.decode(chunk)
         yield text.removeprefix(_BOM) if first else text
-        line, first = line + chunk.count(b"\n"), False
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise _not_utf8(error, line, name) from None
-
-
-def _not_utf8(error: UnicodeDecodeError, line: int, name: str) -> DataError:
-    line += error.object.count(b"\n", 0, error.start)
-    byte = error.object[error.start]
-    return DataError(
-        f"{name}:{line}", f"not UTF-8 text (byte 0x{byte:02x}); convert the file to UTF-8, for example with iconv"
-    )
+        first = False
+    yield decoder.decode(b"", final=True)
 
 
 def _refuse_foreign(chunk: bytes, name: str) -> None:
@@ -177,9 +163,9 @@ def _table_rows(text: jsonstream.Window, name: str) -> Iterator[RawRow | BadRow]
     head = text.first_line()
     delimiter = max(",;\t", key=head.count)
     if head.count(delimiter) == 0:
-        raise DataError(name, f"neither JSON, JSON lines, CSV nor Parquet: it begins with {head[:40]!r}")
-    csv.field_size_limit(_LONGEST_FIELD)
-    table = csv.reader((line + "\n" for line in jsonstream.split(text)), delimiter=delimiter, strict=True)
+        raise DataError(f"{name}:1", f"neither JSON, JSON lines, CSV nor Parquet: it begins with {head[:40]!r}")
+    csv.field_size_limit(jsonstream.LONGEST)
+    table = csv.reader(_csv_lines(text), delimiter=delimiter, strict=True)
     columns: list[str] = []
     number = 0
     while True:
@@ -197,13 +183,22 @@ def _table_rows(text: jsonstream.Window, name: str) -> Iterator[RawRow | BadRow]
             continue
         number += 1
         excerpt = delimiter.join(values)[: jsonstream.EXCERPT]
+        why = jsonstream.not_utf8("".join(values)) if text.escaped else ""
         if len(values) != len(columns):
             why = f"the row has {len(values)} columns, the header {len(columns)}"
+        if why:
             yield BadRow(f"{name}:{line}", why, excerpt)
         else:
             yield RawRow(f"{name}:{line}", number, dict(zip(columns, values, strict=True)), excerpt)
     if not number:
         raise DataError(name, "the table holds no rows below its header")
+
+
+def _csv_lines(text: jsonstream.Window) -> Iterator[str]:
+    for line in jsonstream.split(text):
+        if isinstance(line, jsonstream.Broken):
+            raise csv.Error(line.why)
+        yield line + "\n"
 
 
 def _is_spread_out(text: jsonstream.Window) -> bool:
@@ -215,7 +210,7 @@ def _is_spread_out(text: jsonstream.Window) -> bool:
     try:
         json.loads(line)
     except json.JSONDecodeError as error:
-        return error.pos >= len(line.rstrip()) and not re.search(r"[}\]]\s*$", line)
+        return error.pos >= len(line.rstrip()) and line.rstrip()[-1:] not in "}]"
     except (ValueError, RecursionError):
         return False
     return False
@@ -228,15 +223,60 @@ def _parquet_rows(file: IO[bytes], name: str) -> Iterator[RawRow | BadRow]:
     number = 0
     try:
         with contextlib.closing(pyarrow.parquet.ParquetFile(file)) as table:
-            for batch in table.iter_batches(batch_size=256):
-                for value in batch.to_pylist():
-                    number += 1
-                    excerpt = json.dumps(_shortened(value), ensure_ascii=False, default=str)[: jsonstream.EXCERPT]
-                    yield RawRow(f"{name}:row {number}", number, value, excerpt)
+            batches = table.iter_batches(batch_size=256)
+            for number, value in enumerate((value for batch in batches for value in _values(batch)), 1):
+                where = f"{name}:row {number}"
+                if isinstance(value, jsonstream.Broken):
+                    yield BadRow(where, value.why)
+                else:
+                    excerpt = json.dumps(_shortened(value), ensure_ascii=False)[: jsonstream.EXCERPT]
+                    yield RawRow(where, number, value, excerpt)
     except pyarrow.ArrowException as error:
         raise DataError(name, f"the Parquet file is damaged at about row {number + 1} ({error})") from None
     if not number:
         raise DataError(name, "the file holds no rows")
+
+
+def _values(batch: Any) -> Iterator[JsonObject | jsonstream.Broken]:
+    """The rows of an Arrow batch; one that Python or JSON cannot hold is `Broken`, and no other is lost with it."""
+    try:
+        rows = batch.to_pylist()
+    except (ValueError, OverflowError):
+        rows = [batch.slice(i, 1) for i in range(batch.num_rows)]
+    for row in rows:
+        try:
+            value = row if isinstance(row, dict) else row.to_pylist()[0]
+            yield {str(name): json_value(inner) for name, inner in value.items()}
+        except (ValueError, OverflowError) as error:
+            yield jsonstream.Broken(f"holds a value that is not JSON: {error}")
+
+
+def json_value(value: Any) -> Any:
+    """A value out of Arrow as JSON has it: dates as ISO text, whole decimals as integers, bytes as text.
+
+    Raises ValueError for NaN and infinity.
+
+    >>> json_value({"at": datetime.date(2024, 5, 1), "price": decimal.Decimal("2.50"), "raw": b"x"})
+    {'at': '2024-05-01', 'price': 2.5, 'raw': 'x'}
+    """
+    match value:
+        case None | str() | int():
+            return value
+        case float():
+            if not math.isfinite(value):
+                raise ValueError(f"{value} in a column")
+            return value
+        case dict():
+            return {str(key): json_value(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [json_value(inner) for inner in value]
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case decimal.Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+    return str(value)
 
 
 def _shortened(row: JsonObject) -> JsonObject:

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from callwright.data import tags
+from callwright.data import strict, tags
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.limits import cannot, no_ids, no_text_beside_calls, no_train_marks
 from callwright.data.pairing import with_ids
@@ -19,7 +19,7 @@ from callwright.types import Conversation, JsonObject, Message, ToolCall
 KEYS = ("system", "chat")
 
 _INTRODUCTION = "You are a helpful assistant with access to the following functions. Use them if required -"
-_TURN = re.compile(r"(?:\A|\n)\s*(USER|ASSISTANT|FUNCTION RESPONSE|FUNCTION CALL):[ ]?")
+_TURN = re.compile(r"(?:\A\s*|\n[^\S\n]*)(USER|ASSISTANT|FUNCTION RESPONSE|FUNCTION CALL):[ ]?")
 _CALL = re.compile(r"\s*<functioncall>\s*(.*?)\s*\Z", re.DOTALL)
 # the name, then arguments between apostrophes up to the last one: they hold apostrophes of their own
 _QUOTED = re.compile(r"""\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*'(.*)'\s*\}""", re.DOTALL)
@@ -78,10 +78,10 @@ def _call(value: str, what: str, where: str, fields: Fields) -> ToolCall:
         return fields.call(fields.decoded(value, f"{what}: <functioncall>", where, python=True), what, where)
     arguments = quoted[2]
     try:
-        json.loads(arguments)
+        strict.loads(arguments)
     except (ValueError, RecursionError):
         arguments = arguments.replace("\\'", "'")
-    return fields.call({"name": json.loads(quoted[1]), "arguments": arguments}, what, where)
+    return fields.call({"name": strict.loads(quoted[1]), "arguments": arguments}, what, where)
 
 
 def to_row(conversation: Conversation) -> JsonObject:

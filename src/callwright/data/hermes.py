@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from callwright.data import tags
+from callwright.data import strict, tags
 from callwright.data.chat import known_role, train_flag
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
@@ -138,7 +138,7 @@ def _results(value: str, what: str, where: str) -> Iterator[Message]:
 
 def _result(body: str) -> Message:
     try:
-        value = json.loads(body)
+        value = strict.loads(body)
     except (ValueError, RecursionError):
         return Message("tool", body)
     if isinstance(value, dict) and set(value) == {"name", "content"} and isinstance(value["name"], str):

@@ -12,13 +12,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from callwright.data.strict import DECODER, loads
 from callwright.errors import DataError
 
 EXCERPT = 200
 """Characters of a value that are kept as its excerpt."""
 
 _BLANK = re.compile(r"[ \t\r\n]*")
-_DECODER = json.JSONDecoder()
+
+LONGEST = 64 << 20
+"""Characters in one value: more is a quote or a bracket that is never closed, and would be held in memory."""
+
+_TOO_LONG = f"the value is longer than {LONGEST:,} characters"
+_ESCAPED = re.compile("[\udc80-\udcff]")
+
+# numbers of any length, which only their ends matter of
+_SKIPPER = json.JSONDecoder(parse_int=len, parse_float=len)
 
 # the longest token that may be cut is "-Infinity"; an escape is shorter
 _LONGEST_CUT = 16
@@ -41,6 +50,8 @@ class Window:
 
     def __init__(self, chunks: Iterator[str], name: str) -> None:
         self.name = name
+        self.escaped = False
+        """Whether bytes that are no UTF-8 were met: they stand in the text as `surrogateescape` writes them."""
         self.text = ""
         self.at = 0
         self.line = 1
@@ -52,6 +63,7 @@ class Window:
         new = list(itertools.islice(self._chunks, count))
         if not new:
             return False
+        self.escaped = self.escaped or not all(map(_is_text, new))
         self.text = self.text[self.at :] + "".join(new)
         self._line_start -= self.at
         self.at = 0
@@ -78,7 +90,7 @@ class Window:
         """The rest of this line, without moving."""
         count = 1
         while (end := self.text.find("\n", self.at)) < 0:
-            if not self.grow(count):
+            if len(self.text) - self.at > LONGEST or not self.grow(count):
                 return self.text[self.at :]
             count *= 2
         return self.text[self.at : end]
@@ -88,9 +100,11 @@ class Window:
         count = 1
         while True:
             try:
-                value, end = _DECODER.raw_decode(self.text, self.at)
+                value, end = _decoded(self.text, self.at)
             except json.JSONDecodeError as error:
                 cut = error.msg.startswith("Unterminated") or error.pos + _LONGEST_CUT >= len(self.text)
+                if cut and len(self.text) - self.at > LONGEST:
+                    raise self.error(_TOO_LONG, self.at) from None
                 if cut and self.grow(count):
                     # doubling keeps a value of many chunks from being decoded as many times
                     count *= 2
@@ -99,10 +113,14 @@ class Window:
                 raise self.error(error.msg, error.pos, truncated=ended) from None
             except RecursionError:
                 raise self.error("the value is nested too deeply", self.at) from None
-            except ValueError as error:
-                raise self.error(str(error), self.at) from None
-            if not isinstance(value, dict | list | str) and end + _EXPONENT_CUT >= len(self.text) and self.grow():
+            if (
+                not isinstance(value, dict | list | str | Broken)
+                and end + _EXPONENT_CUT >= len(self.text)
+                and self.grow()
+            ):
                 continue
+            if self.escaped and (why := not_utf8(self.text, self.at, end)):
+                value = Broken(why)
             excerpt = self.text[self.at : min(end, self.at + EXCERPT)]
             self.advance(end)
             return value, excerpt
@@ -113,6 +131,16 @@ class Window:
         if truncated:
             what = f"the JSON ends early ({what}); copy or download the file again"
         return DataError(f"{self.name}:{self.line}", f"column {self.at - self._line_start + 1}: {what}")
+
+
+def _decoded(text: str, at: int) -> tuple[Any, int]:
+    """A value and its end; `Broken` where it is JSON by its form, so that the next value can be found."""
+    try:
+        return DECODER.raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        return Broken(f"not JSON that can be read: {error}"), _SKIPPER.raw_decode(text, at)[1]
 
 
 def array(text: Window) -> Iterator[Item]:
@@ -148,8 +176,11 @@ def lines(text: Window) -> Iterator[Item]:
     """One value a line. A broken line is a `Broken`; blank lines are skipped."""
     number = text.line
     for line in split(text):
-        if line and not line.isspace():
-            yield number, _line_value(line), line[:EXCERPT]
+        if isinstance(line, Broken):
+            yield number, line, ""
+        elif line and not line.isspace():
+            why = not_utf8(line) if text.escaped else ""
+            yield number, Broken(why) if why else _line_value(line), line[:EXCERPT]
         number += 1
 
 
@@ -159,26 +190,48 @@ def _next(text: Window) -> Item:
     return line, value, excerpt
 
 
+def not_utf8(text: str, start: int = 0, end: int | None = None) -> str:
+    """Why a piece of a text is no text, or ""."""
+    found = _ESCAPED.search(text, start, len(text) if end is None else end)
+    if found is None:
+        return ""
+    byte = ord(found[0]) - 0xDC00
+    return f"not UTF-8 text (byte 0x{byte:02x}); convert the file to UTF-8, for example with iconv"
+
+
+def _is_text(piece: str) -> bool:
+    if piece.isascii():
+        return True
+    try:
+        piece.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _line_value(line: str) -> Any:
     try:
-        return json.loads(line)
+        return loads(line)
     except json.JSONDecodeError as error:
         return Broken(f"not JSON: {error.msg} at column {error.pos + 1}")
     except (ValueError, RecursionError) as error:
         return Broken(f"not JSON that can be read: {error}")
 
 
-def split(text: Window) -> Iterator[str]:
-    """Lines cut at "\\n" alone: U+2028 and its like are legal inside JSON strings."""
+def split(text: Window) -> Iterator[str | Broken]:
+    """Lines cut at "\\n" alone: U+2028 and its like are legal inside JSON strings. A line too long is `Broken`."""
     rest: list[str] = []
+    held = 0
     while True:
         first, *others = text.text[text.at :].split("\n")
-        rest.append(first)
+        held += len(first)
+        rest = [*rest, first] if held <= LONGEST else []
         if others:
-            yield "".join(rest)
+            yield "".join(rest) if held <= LONGEST else Broken(_TOO_LONG)
             rest = [others.pop()]
+            held = len(rest[0])
             yield from others
         text.at = len(text.text)
         if not text.grow():
             break
-    yield "".join(rest)
+    yield "".join(rest) if held <= LONGEST else Broken(_TOO_LONG)

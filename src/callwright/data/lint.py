@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,10 @@ KINDS: dict[str, ProblemKind] = {
 """Every kind that `check` and the dialects' own checks report, in the order of the table."""
 
 _KEPT = 16_384
+
+_ALL_BITS = (1 << 64) - 1
+_MOST_SLOTS = 1 << 24
+"""Places for ids, 8 bytes each: 128 MiB."""
 
 _CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<end_of_turn>", "[/INST]")
 
@@ -106,21 +111,65 @@ class LintReport:
         }
 
 
+class SeenIds:
+    """The ids of a file's rows, as 64-bit hashes in an open table: a Python set would take ten times the memory.
+
+    A table of its full size that is full, after 11 million rows, begins anew: repetitions are then found among the rows
+    since. Memory is bounded at 128 MiB.
+    """
+
+    def __init__(self, most_slots: int = _MOST_SLOTS) -> None:
+        self._most = most_slots
+        self._slots = array("Q", bytes(8 * min(1 << 12, most_slots)))
+        self._used = 0
+
+    def check(self, row_id: str, where: str) -> list[Problem]:
+        """A finding where the id stood in the file before; otherwise it is remembered."""
+        if self._add(hash(row_id) & _ALL_BITS or 1):
+            return []
+        return [Problem("duplicate id", where, row_id, f"id '{row_id}' stood in the file before")]
+
+    def _add(self, key: int) -> bool:
+        slots, mask = self._slots, len(self._slots) - 1
+        place = key & mask
+        while found := slots[place]:
+            if found == key:
+                return False
+            place = (place + 1) & mask
+        slots[place] = key
+        self._used += 1
+        if self._used * 3 > len(slots) * 2:
+            self._grow()
+        return True
+
+    def _grow(self) -> None:
+        before = self._slots if len(self._slots) < self._most else array("Q")
+        self._slots = array("Q", bytes(8 * min(2 * len(self._slots), self._most)))
+        self._used = 0
+        for key in before:
+            if key:
+                self._add(key)
+
+
 @dataclass
 class Linter:
-    """Checks rows of one file; remembers ids, and what was found in tools that rows share."""
+    """Checks rows of one file; remembers ids, and what was found in tools that rows share.
 
-    _ids: set[int] = field(default_factory=set)
+    `ids` None leaves ids to the caller, who sees all rows where this linter sees some of them.
+    """
+
+    ids: SeenIds | None = field(default_factory=SeenIds)
     _lists: dict[int, tuple[tuple[Tool, ...], list[tuple[str, str]], dict[str, Tool]]] = field(default_factory=dict)
     _schemas: dict[int, tuple[Tool, list[str]]] = field(default_factory=dict)
 
     def check(self, row: Conversation) -> list[Problem]:
         """All findings in a row, dialects apart."""
         found, declared = self._of_tools(row.tools)
-        pairs = [*found, *self._of_id(row), *(("none-filled schema", note) for note in row.notes)]
+        pairs = [*found, *(("none-filled schema", note) for note in row.notes)]
         pairs += _of_calls(row, declared)
         pairs += _of_turns(row.messages)
-        return [Problem(kind, row.where, row.id, why) for kind, why in pairs]
+        problems = [Problem(kind, row.where, row.id, why) for kind, why in pairs]
+        return problems if self.ids is None else problems + self.ids.check(row.id, row.where)
 
     def _of_tools(self, tools: tuple[Tool, ...]) -> tuple[list[tuple[str, str]], dict[str, Tool]]:
         known = self._lists.get(id(tools))
@@ -142,12 +191,6 @@ class Linter:
             # the tool itself is kept, so that its id cannot become another's
             known = self._schemas[id(tool)] = (tool, check_schema(tool.parameters))
         return known[1]
-
-    def _of_id(self, row: Conversation) -> Iterator[tuple[str, str]]:
-        key = hash(row.id)
-        if key in self._ids:
-            yield "duplicate id", f"id '{row.id}' stood in the file before"
-        self._ids.add(key)
 
 
 def lint(row: Conversation) -> list[Problem]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from callwright.data import strict
 from callwright.types import JsonObject, ToolCall
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -72,6 +71,8 @@ def _call(text: str, start: int) -> ToolCall:
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise CallSyntaxError(f"the argument {part.strip()[:40]!r} has no name", start + opening + 1 + low)
+        if key.strip() in arguments:
+            raise CallSyntaxError(f"the argument {key.strip()[:40]!r} is given twice", start + opening + 1 + low)
         arguments[key.strip()] = _literal(value, start + opening + 1 + low + len(key) + 1)
     return ToolCall(name, arguments)
 
@@ -81,12 +82,13 @@ def _literal(text: str, start: int) -> Any:
     if body in _WORDS:
         return _WORDS[body]
     try:
-        # a round trip leaves only what JSON can hold: tuples become lists
-        return json.loads(json.dumps(ast.literal_eval(body), allow_nan=False))
+        return strict.literal(body)
+    except strict.RepeatedKey as error:
+        raise CallSyntaxError(str(error), start) from None
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         pass
     try:
-        return json.loads(body)
+        return strict.loads(body)
     except (ValueError, RecursionError):
         raise CallSyntaxError(f"{body[:40]!r} is not a literal value", start) from None
 

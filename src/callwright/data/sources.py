@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from callwright.data import jsonstream
-from callwright.data.files import RawRow, raw_rows
+from callwright.data.files import RawRow, json_value, raw_rows
 from callwright.errors import DataError, MissingExtra, did_you_mean
 from callwright.types import BadRow
 
@@ -43,8 +43,13 @@ def _hub_rows(source: str) -> Iterator[RawRow | BadRow]:
     try:
         rows = load_dataset(named["id"], named["config"], split=named["split"] or "train", streaming=True)
         for number, value in enumerate(rows, 1):
-            excerpt = json.dumps(value, ensure_ascii=False, default=str)[: jsonstream.EXCERPT]
-            yield RawRow(f"{source}:row {number}", number, dict(value), excerpt)
+            where = f"{source}:row {number}"
+            try:
+                made = json_value(value)
+            except ValueError as error:
+                yield BadRow(where, f"holds a value that is not JSON: {error}")
+                continue
+            yield RawRow(where, number, made, json.dumps(made, ensure_ascii=False)[: jsonstream.EXCERPT])
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(source, f"cannot be loaded from the hub: {first}") from error

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from callwright.data import strict
 from callwright.data.fields import Fields
 from callwright.errors import DataError
-
-_DECODER = json.JSONDecoder()
 
 
 def pieces(text: str, tag: str) -> Iterator[tuple[bool, str]]:
@@ -38,16 +36,17 @@ def pieces(text: str, tag: str) -> Iterator[tuple[bool, str]]:
 def _end(text: str, start: int, closing: str) -> int:
     place = start
     while True:
-        place = _after_space(text, place)
+        place = after_space(text, place)
         if text.startswith(closing, place):
             return place
         try:
-            _, place = _DECODER.raw_decode(text, place)
+            _, place = strict.DECODER.raw_decode(text, place)
         except (ValueError, RecursionError):
             return text.find(closing, start)
 
 
-def _after_space(text: str, place: int) -> int:
+def after_space(text: str, place: int) -> int:
+    """The place of the next character that is not white space."""
     while place < len(text) and text[place].isspace():
         place += 1
     return place
@@ -56,14 +55,14 @@ def _after_space(text: str, place: int) -> int:
 def objects(text: str, what: str, where: str, fields: Fields) -> list[Any]:
     """JSON values that follow each other, on lines or not, or one Python literal. Raises DataError."""
     found: list[Any] = []
-    place = _after_space(text, 0)
+    place = after_space(text, 0)
     while place < len(text):
         try:
-            value, place = _DECODER.raw_decode(text, place)
+            value, place = strict.DECODER.raw_decode(text, place)
         except (ValueError, RecursionError):
             return [*found, *_python(text[place:], what, where, fields)]
         found.append(value)
-        place = _after_space(text, place)
+        place = after_space(text, place)
     return found
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from callwright.data import strict
 from callwright.data.chat import known_role
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
@@ -27,11 +28,8 @@ _FORMAT = (
     "[func1(params_name=params_value, params_name2=params_value2...), func2(params)]\n"
     "NO other text MUST be included."
 )
-_TAIL = re.compile(
-    r"\s*Should you decide to return the function call\(s\).*?NO other text MUST be included\.?", re.DOTALL
-)
+_TAIL = ("Should you decide to return the function call(s)", "NO other text MUST be included")
 _CALLS = re.compile(r"\s*\[[^\[\]{}()'\"]+\(", re.DOTALL)
-_DECODER = json.JSONDecoder()
 
 
 def matches(row: JsonObject) -> bool:
@@ -67,13 +65,21 @@ def _system(value: str, where: str) -> tuple[str, Any]:
         return value, None
     start = value.find("[", lead)
     try:
-        tools, end = _DECODER.raw_decode(value, start)
+        tools, end = strict.DECODER.raw_decode(value, start)
     except (ValueError, RecursionError) as error:
         raise DataError(where, f"'system': the list of functions is not JSON: {error}") from None
-    task = _TASK.search(value)
+    task = _TASK.search(value, 0, lead + len(_LEAD))
     before = value[: task.start() if task else lead].strip()
-    after = _TAIL.sub("", value[end:].lstrip(" ."), count=1).strip()
+    after = _without_tail(value[end:].lstrip(" ."))
     return "\n".join(part for part in (before, after) if part), tools
+
+
+def _without_tail(value: str) -> str:
+    start = value.find(_TAIL[0])
+    end = value.find(_TAIL[1], start)
+    if start < 0 or end < 0:
+        return value.strip()
+    return (value[:start].rstrip() + value[end + len(_TAIL[1]) :].removeprefix(".")).strip()
 
 
 def _turns(turns: Sequence[Any], where: str) -> Iterator[Message]:
@@ -100,7 +106,7 @@ def _turns(turns: Sequence[Any], where: str) -> Iterator[Message]:
 def _results(value: str, called: int) -> Iterator[Message]:
     """One result for each call where the text lists as many, otherwise the text as it stands."""
     try:
-        listed = json.loads(value)
+        listed = strict.loads(value)
     except (ValueError, RecursionError):
         listed = None
     if not isinstance(listed, list) or len(listed) != called:
@@ -120,7 +126,7 @@ def to_row(conversation: Conversation) -> JsonObject:
     system = ""
     if messages and messages[0].role == "system" and messages[0].text:
         system, messages = messages[0].text, messages[1:]
-    if _INTRODUCTION in system or _LEAD in system or _TAIL.search(system) or system != system.strip():
+    if _INTRODUCTION in system or _LEAD in system or _without_tail(system) != system or system != system.strip():
         raise cannot(conversation, "toolace", "this system text")
     if any(message.role == "system" for message in messages):
         raise cannot(conversation, "toolace", "a system turn that is empty or not the first")
@@ -165,7 +171,7 @@ def _joined(conversation: Conversation, results: Sequence[str], called: int) -> 
 def _item(result: str) -> Any:
     """A result as JSON where that reads back as the same text, otherwise as a text."""
     try:
-        value = json.loads(result)
+        value = strict.loads(result)
     except (ValueError, RecursionError):
         return result
     same = isinstance(value, dict | list) and json.dumps(value, ensure_ascii=False) == result

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from callwright.data import strict
 from callwright.data.fields import Fields, dump, text
 from callwright.data.files import kind_of
 from callwright.data.limits import cannot, no_ids, no_train_marks
@@ -20,6 +21,7 @@ from callwright.types import Conversation, JsonObject, Message, Tool
 KEYS = ("Function_Description or Functions", "Instances")
 
 _PARAMETERS = re.compile(r"^(?P<description>.*?)\n?Parameters: *(?P<parameters>\{.*\})\s*(?:\nOutput:.*)?\Z", re.DOTALL)
+_LONGEST = 1 << 16  # the pattern above takes time with the square of the length
 _REQUIRED = re.compile(r"(Required|Optional)\.\s*")
 _TYPE = re.compile(r"(string|integer|number|boolean|array|object)\b(?:\[(?P<items>\w+)\])?[.,]?\s*", re.IGNORECASE)
 _ONE_OF = re.compile(r"One of: \[(?P<values>[^\]]*)\]\.?\s*")
@@ -85,6 +87,8 @@ def _step(step: Any, what: str, where: str, fields: Fields) -> Iterator[Message]
 def _tool(name: str, written: Any, where: str, fields: Fields) -> JsonObject:
     if not isinstance(written, str):
         raise DataError(where, f"function '{name}' is {kind_of(written)}; it must be a text")
+    if len(written) > _LONGEST:
+        raise DataError(where, f"function '{name}' is a text of more than {_LONGEST} characters")
     found = _PARAMETERS.match(written)
     if found is None:
         return {"name": name, "description": written.partition("\nOutput:")[0].strip()}
@@ -121,8 +125,8 @@ def _parameter(written: Any) -> tuple[JsonObject, bool]:
 
 def _decoded(value: str) -> Any:
     try:
-        return json.loads(value.lower())
-    except ValueError:
+        return strict.loads(value.lower())
+    except (ValueError, RecursionError):
         return value
 
 

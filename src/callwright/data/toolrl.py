@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from callwright.data import tags
+from callwright.data import strict, tags
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.limits import cannot, no_ids
 from callwright.data.pairing import with_ids
@@ -33,6 +33,7 @@ _STEPS_TEXT = f"""{_STEPS}
 _TOOL = re.compile(
     r"^\d+\. Name: (?P<name>.*)\n^Description:(?P<description>[\s\S]*?)\n^Parameters: (?P<parameters>.*)$", re.MULTILINE
 )
+_NUMBER = re.compile(r"^\d+\. Name: ", re.MULTILINE)
 _TAG = re.compile(r"<(user|think|tool_call|obs|response)>")
 _MARKS = tuple(f"<{slash}{tag}>" for tag in ("user", "think", "tool_call", "obs", "response") for slash in ("", "/"))
 
@@ -62,10 +63,11 @@ def from_row(row: JsonObject, where: str, fields: Fields) -> Conversation:
 
 
 def _tools(listed: str, where: str, fields: Fields) -> list[JsonObject]:
-    found = list(_TOOL.finditer(listed))
-    numbered = len(re.findall(r"^\d+\. Name: ", listed, re.MULTILINE))
-    if len(found) != numbered:
-        raise DataError(where, f"'instruction': only {len(found)} of {numbered} tools can be read")
+    starts = [head.start() for head in _NUMBER.finditer(listed)]
+    read = [_TOOL.match(listed, start, end) for start, end in pairwise([*starts, len(listed)])]
+    found = [tool for tool in read if tool is not None]
+    if len(found) != len(starts):
+        raise DataError(where, f"'instruction': only {len(found)} of {len(starts)} tools can be read")
     return [
         {
             "name": tool["name"].strip(),
@@ -100,23 +102,24 @@ def _turns(value: str, what: str, where: str, fields: Fields, *, train: bool | N
 
 
 def _tagged(value: str, what: str, where: str) -> Iterator[tuple[str, str]]:
-    rest = value.strip()
-    while rest:
-        opening = _TAG.match(rest)
+    value = value.strip()
+    place = 0
+    while place < len(value):
+        opening = _TAG.match(value, place)
         if opening is None:
-            raise DataError(where, f"{what}: text outside of the tags: {rest[:60]!r}")
+            raise DataError(where, f"{what}: text outside of the tags: {value[place : place + 60]!r}")
         closing = f"</{opening[1]}>"
-        end = rest.find(closing, opening.end())
+        end = value.find(closing, opening.end())
         if end < 0:
             raise DataError(where, f"{what}: <{opening[1]}> is never closed")
-        yield opening[1], rest[opening.end() : end].strip()
-        rest = rest[end + len(closing) :].lstrip()
+        yield opening[1], value[opening.end() : end].strip()
+        place = tags.after_space(value, end + len(closing))
 
 
 def _results(body: str) -> Iterator[Message]:
     """`[{"name", "results"}, ...]` as a result each; anything else as it stands."""
     try:
-        listed = json.loads(body)
+        listed = strict.loads(body)
     except (ValueError, RecursionError):
         listed = None
     if isinstance(listed, list) and listed and all(_is_result(item) for item in listed):

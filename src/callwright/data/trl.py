@@ -5,10 +5,10 @@ TRL's other shape, `messages` and `tools`, is the one that openai.py reads and w
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
+from callwright.data import strict
 from callwright.data.chat import read_messages
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
@@ -56,7 +56,7 @@ def _is_messages(raw: str) -> bool:
     if not raw.lstrip().startswith("["):
         return False
     try:
-        value = json.loads(raw)
+        value = strict.loads(raw)
     except (ValueError, RecursionError):
         return False
     return isinstance(value, list) and all(isinstance(item, dict) and "role" in item for item in value)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from callwright.data import canonical
 from callwright.data.fit import shorten
-from callwright.data.lint import KINDS, Linter, LintReport, Problem, bad_row, fix
+from callwright.data.lint import KINDS, Linter, LintReport, Problem, bad_row
 from callwright.dialects.base import Dialect
 from callwright.dialects.check import check_length, check_render, check_text, check_tokens
 from callwright.dialects.tokenise import pieces_of, render, tokenise
@@ -25,8 +24,11 @@ from callwright.types import BadRow, Conversation, Rendered, Segment
 _DECODE_EVERY = 50
 
 
+Outcome = tuple[Conversation | BadRow, list[Problem], Rendered | None]
+
+
 @contextmanager
-def _few_collections() -> Iterator[None]:
+def few_collections() -> Iterator[None]:
     """Rows are trees without cycles, and looking for cycles among so many took a sixth of the time."""
     before = gc.get_threshold()
     gc.set_threshold(200_000, 50, 100)
@@ -37,100 +39,97 @@ def _few_collections() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Checked:
+class Written:
     """A chunk of rows with what was found in them and their text; no segments where there is none."""
 
-    rows: list[Conversation | BadRow]
+    rows: Sequence[Conversation | BadRow]
     problems: list[list[Problem]]
     segments: list[list[Segment]]
 
 
+@dataclass(frozen=True)
+class Checks:
+    """Everything that is checked of a row on its own and in its rendering, a chunk of rows at a time."""
+
+    dialect: Dialect
+    tokenizer: Any
+    max_length: int | None
+    linter: Linter
+
+    def written(self, chunk: Sequence[Conversation | BadRow]) -> Written:
+        """The rows as text, with what the data and the text show."""
+        problems: list[list[Problem]] = []
+        segments: list[list[Segment]] = []
+        for row in chunk:
+            found: list[Problem] = []
+            text: list[Segment] = []
+            if isinstance(row, BadRow):
+                found.append(bad_row(row))
+            else:
+                found += self.linter.check(row)
+                try:
+                    text = list(self.dialect.segments(row))
+                    found += check_text(row, text)
+                    found += check_render(row, self.dialect, text)
+                except DataError as error:
+                    found.append(Problem("lost in rendering", row.where, row.id, error.what))
+            problems.append(found)
+            segments.append([] if any(problem.kind == "broken text" for problem in found) else text)
+        return Written(chunk, problems, segments)
+
+    def tokenised(self, written: Written) -> list[Rendered]:
+        """The rows that have a text, in order."""
+        some = [(row, segments) for row, segments in zip(written.rows, written.segments, strict=True) if segments]
+        ids = [row.id if isinstance(row, Conversation) else "" for row, _ in some]
+        return list(tokenise([pieces_of(segments) for _, segments in some], ids, self.tokenizer))
+
+    def finished(self, written: Written, tokens: Sequence[Rendered], numbers: Iterable[int]) -> Iterator[Outcome]:
+        """Each row with all that was found in it. `numbers`: its number in the file, which says whether to decode."""
+        rendered = iter(tokens)
+        for row, problems, segments, number in zip(
+            written.rows, written.problems, written.segments, numbers, strict=False
+        ):
+            made = next(rendered) if segments else None
+            if made is not None and isinstance(row, Conversation):
+                problems += check_length(row, made, self.max_length) if self.max_length else []
+                if number % _DECODE_EVERY == 0:
+                    problems += check_tokens(row, segments, made, self.tokenizer.decode)
+            yield row, problems, made
+
+
 @dataclass
 class Checker:
-    """Everything that is checked of a row, and the tokens that the checks leave for training."""
+    """The checks over the rows of a file, and the tokens that they leave for training."""
 
     dialect: Dialect
     tokenizer: Any
     max_length: int | None = None
     report: LintReport = field(default_factory=LintReport)
-    _linter: Linter = field(default_factory=Linter)
 
-    def check(
-        self, rows: Iterable[Conversation | BadRow], batch: int = 512
-    ) -> Iterator[tuple[Conversation | BadRow, list[Problem], Rendered | None]]:
+    def check(self, rows: Iterable[Conversation | BadRow], batch: int = 512) -> Iterator[Outcome]:
         """Rows, in order, with what was found in them and their rendering (None where there is none)."""
+        checks = Checks(self.dialect, self.tokenizer, self.max_length, Linter())
         source = iter(rows)
-        with ThreadPoolExecutor(1) as thread, _few_collections():
-            waiting: tuple[_Checked, Future[list[Rendered]]] | None = None
+        with ThreadPoolExecutor(1) as thread, few_collections():
+            waiting: tuple[Written, Future[list[Rendered]]] | None = None
             # the tokenizer works without the interpreter's lock, so the next rows are checked meanwhile
             while chunk := list(islice(source, batch)):
-                checked = self._check(chunk)
-                tokens = thread.submit(self._tokenise, checked)
+                written = checks.written(chunk)
+                tokens = thread.submit(checks.tokenised, written)
                 if waiting:
-                    yield from self._finish(*waiting)
-                waiting = checked, tokens
+                    yield from self._finished(checks, *waiting)
+                waiting = written, tokens
             if waiting:
-                yield from self._finish(*waiting)
+                yield from self._finished(checks, *waiting)
 
     def length(self, row: Conversation) -> int:
         """Tokens of a row, rendered."""
         return len(render(row, self.dialect, self.tokenizer).token_ids)
 
-    def _check(self, chunk: list[Conversation | BadRow]) -> _Checked:
-        problems: list[list[Problem]] = []
-        segments: list[list[Segment]] = []
-        for row in chunk:
-            found: list[Problem] = []
-            written: list[Segment] = []
-            if isinstance(row, BadRow):
-                found.append(bad_row(row))
-            else:
-                found += self._linter.check(row)
-                try:
-                    written = list(self.dialect.segments(row))
-                    found += check_text(row, written)
-                    found += check_render(row, self.dialect, written)
-                except DataError as error:
-                    found.append(Problem("lost in rendering", row.where, row.id, error.what))
-            problems.append(found)
-            segments.append([] if any(problem.kind == "broken text" for problem in found) else written)
-        return _Checked(chunk, problems, segments)
-
-    def _tokenise(self, checked: _Checked) -> list[Rendered]:
-        """The rows that could be written, in order."""
-        written = [(row, s) for row, s in zip(checked.rows, checked.segments, strict=True) if s]
-        ids = [row.id if isinstance(row, Conversation) else "" for row, _ in written]
-        return list(tokenise([pieces_of(segments) for _, segments in written], ids, self.tokenizer))
-
-    def _finish(
-        self, checked: _Checked, tokens: Future[list[Rendered]]
-    ) -> Iterator[tuple[Conversation | BadRow, list[Problem], Rendered | None]]:
-        rendered = iter(tokens.result())
-        for row, problems, segments in zip(checked.rows, checked.problems, checked.segments, strict=True):
-            made = next(rendered) if segments else None
-            if made is not None and isinstance(row, Conversation):
-                problems += check_length(row, made, self.max_length) if self.max_length else []
-                if self.report.rows % _DECODE_EVERY == 0:
-                    problems += check_tokens(row, segments, made, self.tokenizer.decode)
-            self.report.add(problems)
-            yield row, problems, made
-
-
-def fix_rows(rows: Iterable[Conversation | BadRow], checker: Checker, output: str) -> tuple[int, int]:
-    """Mends what is safe, checks what is left, and writes the rows without errors: (written, left out).
-
-    Afterwards the checker's report is of the mended rows.
-    """
-    mended = (fix(row) if isinstance(row, Conversation) else row for row in rows)
-    written = left_out = 0
-    with canonical.writer(output) as add:
-        for row, problems, _ in checker.check(mended):
-            if isinstance(row, BadRow) or any(KINDS[problem.kind].severity == "error" for problem in problems):
-                left_out += 1
-            else:
-                add(row)
-                written += 1
-    return written, left_out
+    def _finished(self, checks: Checks, written: Written, tokens: Future[list[Rendered]]) -> Iterator[Outcome]:
+        for outcome in checks.finished(written, tokens.result(), count(self.report.rows)):
+            self.report.add(outcome[1])
+            yield outcome
 
 
 def lint_rows(rows: Iterable[Conversation], checker: Checker, output: Path, *, drop: bool) -> list[Conversation]:
