@@ -69,7 +69,7 @@ def test_with_a_teacher_a_judge_and_execution(synth: Cli, monkeypatch: pytest.Mo
         words = ("--rows", "24", *of(server), "--seeds", str(HOME / "holdout.jsonl"), "--licence", "CC0-1.0")
         checked = ("--judge", judge.url, "--judge-model", "j", "--judge-cap", "1000000", "--execute")
         code, printed, errors = synth("a.jsonl", *words, *checked, "--json")
-    assert (code, errors) == (0, "")
+    assert (code, errors) == (0, ""), printed
     told: dict[str, Any] = json.loads(printed)
     rows = list(conversations("a.jsonl"))
     assert (told["rows"], told["lacking"], len(rows)) == (24, {}, 24)
