@@ -22,6 +22,8 @@ SHARES: Mapping[str, float] = {"single": 0.5, "parallel": 0.17, "no_call": 0.12,
 """Of the categories, where none are given."""
 
 _FRUITLESS = 3
+_REFUSED = 12
+"""So many rounds in a row without a row, and so many rejected since the last one, end the asking."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def teach(tools: Sequence[Tool], seeds: Sequence[Conversation], settings: Teachi
         teaching = _Teaching(tuple(tools), tuple(seeds), settings, _Court(settings.judge, judged), run)
         for number in range(1, settings.rounds + 1):
             lacking = teaching.lacking(wanted)
-            if not lacking or teaching.capped or teaching.fruitless >= _FRUITLESS:
+            if not lacking or teaching.capped or teaching.is_hopeless:
                 break
             made = assignments(tools, seeds, lacking, settings.teacher, settings.style, number)
             asked = ask_all(settings.teacher, [each.question for each in made], journal)
@@ -161,7 +163,15 @@ class _Teaching:
     capped: bool = False
     fruitless: int = 0
     """Rounds in a row that gave no row."""
+    refused: int = 0
+    """Rows that these rounds rejected: a single lacking row is refused by chance, a dozen are not."""
     _from: dict[str, Candidate] = field(default_factory=dict)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether to stop: nothing came of the last rounds, and not for want of tries; silence counts as refusal."""
+        asked_enough = self.refused >= _REFUSED or self.fruitless >= 2 * _FRUITLESS
+        return self.fruitless >= _FRUITLESS and asked_enough
 
     def lacking(self, wanted: Mapping[str, int]) -> dict[str, int]:
         """Rows that each category still needs."""
@@ -174,9 +184,11 @@ class _Teaching:
         self.capped |= asked.unasked > 0
         self.unanswered |= asked.failed
         # the judge is paid too: it sees what is needed, and nothing that fails for less
+        before = len(self.rejected)
         vetted = [row for each in made for row in self._vetted(each, asked)]
         new = self._judged(self._needed(self._distinct(vetted), lacking))
         self.fruitless = 0 if new else self.fruitless + 1
+        self.refused = 0 if new else self.refused + len(self.rejected) - before
         self.rows += new
 
     def _vetted(self, assignment: Assignment, asked: Asked) -> list[Conversation]:
