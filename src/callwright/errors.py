@@ -15,6 +15,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_NAME = 200
+
 
 class CallwrightError(Exception):
     """Base of all errors here. `str(error)` is the whole message for the user."""
@@ -68,5 +70,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["get_weather"])
     ''
     """
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    # difflib takes seconds over a name of megabytes, which is no name
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6) if len(name) <= _LONGEST_NAME else []
     return f"; did you mean '{near[0]}'?" if near else ""

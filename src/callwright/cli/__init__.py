@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from callwright.errors import CallwrightError
@@ -11,6 +12,10 @@ def main() -> None:
     """The console script. Prints one line for an error of the user's, never a traceback."""
     from callwright.cli.app import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # rows are quoted in messages, and JSON can escape half of a surrogate pair
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CallwrightError as error:

@@ -30,7 +30,7 @@ from callwright.data.canonical import write
 from callwright.data.fields import Fields
 from callwright.data.files import RawRow
 from callwright.data.sources import is_named, source_rows
-from callwright.data.strict import too_deep
+from callwright.data.strict import printable, too_deep
 from callwright.data.unread import Watched, watched
 from callwright.errors import DataError, did_you_mean
 from callwright.types import BadRow, Conversation, JsonObject
@@ -40,7 +40,6 @@ __all__ = ["READERS", "TODO", "Format", "Reading", "conversations", "raw", "read
 _HEAD = 20
 """Rows that are looked at to know the format."""
 
-_LONGEST_WHY = 500
 _UNWRITTEN = "is still to be written; 'callwright data review FILE' writes it"
 
 TODO = "todo"
@@ -133,7 +132,7 @@ class Reading:
                 conversation = reader.from_row(seen, row.where, fields)
                 _refuse_deep(conversation)
             except DataError as error:
-                yield BadRow(row.where, _shortened(error.what), row.text)
+                yield BadRow(row.where, printable(error.what), row.text)
                 continue
             except RecursionError:
                 yield BadRow(row.where, "the row is nested too deeply", row.text)
@@ -200,11 +199,6 @@ def _refuse_deep(conversation: Conversation) -> None:
                 raise DataError(conversation.where, f"the arguments of '{call.name}' are {why}")
     if conversation.provenance and (why := too_deep(conversation.provenance)):
         raise DataError(conversation.where, f"'provenance' is {why}")
-
-
-def _shortened(what: str) -> str:
-    """A reason may quote the row, which may be of any size."""
-    return what if len(what) <= _LONGEST_WHY else f"{what[:_LONGEST_WHY]}…"
 
 
 def _detect(head: list[RawRow | BadRow], name: str) -> str:

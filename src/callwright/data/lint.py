@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from callwright.data.strict import printable
 from callwright.errors import did_you_mean
 from callwright.schema import check_schema, validate
 from callwright.types import BadRow, Conversation, JsonObject, Message, Tool, ToolCall
@@ -85,7 +86,7 @@ class LintReport:
             self.counts[problem.kind] += 1
             kept = self.first.setdefault(problem.kind, [])
             if len(kept) < self.keep:
-                kept.append(problem)
+                kept.append(replace(problem, row_id=printable(problem.row_id), why=printable(problem.why)))
 
     @property
     def errors(self) -> int:

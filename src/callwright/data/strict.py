@@ -21,6 +21,9 @@ _DEEPEST = 100
 """Levels of an argument or a schema. Python's limit is a thousand, less what happens to be running."""
 
 
+_LONGEST_SHOWN = 500
+
+
 class RepeatedKey(ValueError):
     """An object that names a key twice."""
 
@@ -88,3 +91,13 @@ def too_deep(value: Any) -> str:
         if not level:
             return ""
     return f"nested more than {_DEEPEST} deep"
+
+
+def printable(text: str) -> str:
+    """A piece of a row for a message: of bounded length, and without halves of surrogate pairs, which nothing prints.
+
+    >>> printable("half \\ud800")
+    'half \\\\ud800'
+    """
+    cut = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return cut if cut.isascii() else cut.encode("utf-8", "backslashreplace").decode()

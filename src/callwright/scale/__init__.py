@@ -5,13 +5,12 @@ Rows and results are JSON values, because Ray keeps them in Parquet; every engin
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from callwright.errors import EngineError, did_you_mean
-from callwright.scale.local import Local
+from callwright.scale.local import Local, cores
 from callwright.scale.on_ray import OnRay
 
 __all__ = ["ENGINES", "Engine", "Function", "Local", "OnRay", "PerRow", "Task", "engine_for"]
@@ -54,21 +53,17 @@ class PerRow:
         return lambda rows: [self.function(row) for row in rows]
 
 
-ENGINES: dict[str, Callable[[int, str | None], Engine]] = {
-    "local": lambda workers, shards: Local(workers),
+ENGINES: dict[str, Callable[[int | None, str | None], Engine]] = {
+    "local": lambda workers, shards: Local(workers or cores()),
     "ray": lambda workers, shards: OnRay(workers, shards),
 }
 """Engines by name, made with a number of workers and a folder for shards."""
 
 
 def engine_for(name: str, workers: int | None = None, shards: str | None = None) -> Engine:
-    """An engine by name, with as many workers as this machine may use cores. Raises EngineError."""
+    """An engine by name; without a number, as many workers as there are cores for them. Raises EngineError."""
     if name not in ENGINES:
         raise EngineError(f"unknown engine '{name}'{did_you_mean(name, ENGINES)}; known are {', '.join(ENGINES)}")
     if workers is not None and workers < 1:
         raise EngineError(f"{workers} workers: give at least 1")
-    return ENGINES[name](workers or _cores(), shards)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ENGINES[name](workers, shards)

@@ -24,6 +24,11 @@ _WAITING = 3
 """Chunks a worker that are under way or wait to be taken, so that no worker waits for a slow one."""
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True, slots=True)
 class Local:
     """Processes of this machine. `few`: with fewer rows, starting processes costs more than it gains."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,29 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from callwright.errors import CallwrightError, EngineError, MissingExtra
-from callwright.scale.local import CHUNK
+from callwright.scale.local import CHUNK, cores
 
 if TYPE_CHECKING:
-    from callwright.scale import Task
+    from callwright.scale import Function, Task
 
-_SHARD_ROWS, _SHARD_CHARACTERS = 4096, 32 << 20
+_SHARD_ROWS, _SHARD_CHARACTERS = 1024, 32 << 20
 """Where a shard ends."""
-
-_ACTOR_CPUS, _READ_CPUS = 0.9, 0.1
-"""Together one core a worker: with whole ones, actors on all cores would leave none to read the shards with."""
-
-_RETRIES = 2
-"""Ray's default is to start a worker anew without end, also on a row that kills each of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnRay:
-    """Ray Data, on the cluster that RAY_ADDRESS names, else on this machine.
+    """Ray Data, on the cluster that RAY_ADDRESS names or that is connected to already, else on this machine.
 
+    `workers`: actors, of one core each; all cores but one without a number, because reading the shards needs one too.
     `shards`: the folder for the Parquet files, which every node must see; a temporary one without it.
     """
 
-    workers: int = 1
+    workers: int | None = None
     shards: str | None = None
 
     def map(self, task: Task, rows: Iterable[Any]) -> Iterator[Any]:
@@ -48,12 +45,9 @@ class OnRay:
         with tempfile.TemporaryDirectory(prefix="callwright-", dir=self.shards) as folder:
             if not lay_shards(rows, Path(folder)):
                 return
-            with _quiet(ray):
-                cores = ray.cluster_resources().get("CPU", 0)
-                if self.workers > cores:
-                    raise EngineError(f"{self.workers} workers on {cores:.0f} cores would wait for ever; give fewer")
+            with _running(ray, self.workers) as workers:
                 try:
-                    yield from _mapped(ray.data, task, folder, self.workers)
+                    yield from _mapped(ray.data, task, folder, workers)
                 except ray.exceptions.RayError as error:
                     said = (str(error).strip().splitlines() or [type(error).__name__])[-1]
                     raise EngineError(f"a Ray worker failed: {said}") from error
@@ -81,16 +75,14 @@ def lay_shards(rows: Iterable[Any], folder: Path) -> int:
 
 
 def _mapped(data: Any, task: Task, folder: str, workers: int) -> Iterator[Any]:
-    shards = data.read_parquet(folder, ray_remote_args={"num_cpus": _READ_CPUS})
-    done = shards.map_batches(
-        _Worker,
-        fn_constructor_args=(task,),
+    # Ray's default is to start a worker anew without end, also on a row that kills each of them
+    done = data.read_parquet(folder).map_batches(
+        _worker_of(task),
         batch_size=CHUNK,
         batch_format="pyarrow",
         compute=data.ActorPoolStrategy(size=workers),
-        num_cpus=_ACTOR_CPUS,
-        max_restarts=_RETRIES,
-        max_task_retries=_RETRIES,
+        num_cpus=1,
+        ray_remote_args_fn=lambda: {"max_restarts": 0, "max_task_retries": 0},
     )
     for batch in done.iter_batches(batch_size=CHUNK, batch_format="pyarrow"):
         for refused, text in zip(batch["refused"].to_pylist(), batch["result"].to_pylist(), strict=True):
@@ -99,39 +91,48 @@ def _mapped(data: Any, task: Task, folder: str, workers: int) -> Iterator[Any]:
             yield json.loads(text)
 
 
-class _Worker:
-    """An actor: the task is started once in it."""
+def _worker_of(task: Task) -> type:
+    """The class of an actor that starts the task once."""
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._function: Any = None
+    class Worker:
+        function: Function | None = None
 
-    def __call__(self, batch: Any) -> Any:
-        import pyarrow
+        def __call__(self, batch: Any) -> Any:
+            import pyarrow
 
-        rows = [json.loads(text) for text in batch["row"].to_pylist()]
-        try:
-            if self._function is None:
-                self._function = self._task.start()
-            results = [json.dumps(result) for result in self._function(rows)]
-            refused = False
-        except CallwrightError as error:
-            results, refused = [str(error)], True
-        return pyarrow.table({"result": results, "refused": pyarrow.array([refused] * len(results), pyarrow.bool_())})
+            rows = [json.loads(text) for text in batch["row"].to_pylist()]
+            try:
+                self.function = self.function or task.start()
+                results = [json.dumps(result) for result in self.function(rows)]
+                refused = [False] * len(results)
+            except CallwrightError as error:
+                results, refused = [str(error)], [True]
+            return pyarrow.table({"result": results, "refused": refused})
+
+    return Worker
 
 
 @contextmanager
-def _quiet(ray: Any) -> Iterator[None]:
-    """Ray started where it is not yet, its rows kept in order, its bars and its log off the terminal."""
+def _running(ray: Any, workers: int | None) -> Iterator[int]:
+    """Ray, started where it is not yet, its rows in order and its bars and log off the terminal; gives the workers."""
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        here = {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "num_cpus": (workers or cores()) + 1}
+        ray.init(**quiet, **here)
+    spare = int(ray.cluster_resources().get("CPU", 0)) - 1
     context = ray.data.DataContext.get_current()
     before = context.execution_options.preserve_order, context.enable_progress_bars
     context.execution_options.preserve_order, context.enable_progress_bars = True, False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
-        yield
+        if (workers or spare) > spare or spare < 1:
+            raise EngineError(
+                f"{workers or 1} workers and a core to read with: Ray has {spare + 1}; give fewer workers"
+            )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"ray\.data")
+            yield workers or spare
     finally:
         context.execution_options.preserve_order, context.enable_progress_bars = before
         if started:
