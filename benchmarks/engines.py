@@ -2,8 +2,8 @@
 
     python benchmarks/engines.py [--rows N] [--engine here --engine processes --engine ray] [--output FILE]
 
-The rows are the xLAM-shaped file repeated with new ids, among them rows with findings and many equal ones. `here` is the
-local engine with one worker, `processes` with one a core. Seconds are of the wall, starting the workers included.
+The rows are the xLAM-shaped file repeated with new ids, among them rows with findings and many equal ones. `here` is
+the local engine with one worker, `processes` with one a core. Seconds are of the wall, starting the workers included.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ A line is refused with its place or read; a row that is read can be linted, and 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import gzip
 import io
@@ -17,6 +18,7 @@ import random
 import resource
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -28,12 +30,15 @@ import pyarrow.parquet
 
 from callwright.data import READERS, canonical, read
 from callwright.data.files import RawRow, raw_rows
-from callwright.data.lint import Linter
+from callwright.data.lint import Linter, fix
+from callwright.dialects.hermes import Hermes
+from callwright.dialects.xlam import XlamTags
 from callwright.errors import CallwrightError, DataError
 from callwright.types import BadRow, Conversation, Message, Tool, ToolCall
 
 Row = dict[str, Any]
 MB = 1 << 20
+DIALECTS = (Hermes(), Hermes(compact=True), XlamTags(stop="</s>"))
 
 
 def deep(levels: int, closed: bool = True) -> str:
@@ -42,13 +47,15 @@ def deep(levels: int, closed: bool = True) -> str:
 
 
 STRANGE: list[Any] = [
+    *(float("nan"), float("inf"), {"a": float("nan")}, [float("-inf")]),
     *(None, True, 0, -1, 1.5, 1e308, 10**400, "", " ", "x", [], {}, [[]], [None], {"": None}, [1, "a", {}]),
     *("\ud800", "a\udc00b", "\x00", "\ufeff", "\u2028", "NaN", "[", "{", '"', "{}", "[]", "null", "[null]", '"text"'),
     *({"name": 1}, {"name": "f"}, {"role": "user"}, {"from": "gpt"}, ["f", {}], {"function": {"name": ""}}),
     *("<tool_call>", "<tool_call>{</tool_call>", "<tools>[</tools>", "<functioncall>", "[f(", "[f(x=)]", "USER:"),
     *({"type": "object", "properties": 3}, {"type": ["string", 4]}, {"$ref": "#/$defs/a"}, {"enum": {}}),
     *({"type": "object", "properties": {"a": {"$ref": "#"}}}, {"properties": {"a": [1]}}, {"required": {"a": 1}}),
-    *(json.loads(deep(60)), json.loads(deep(400)), deep(400), deep(100_000), "9" * 5000, "(" * 5000, "-" * 5000 + "1"),
+    *(json.loads(deep(60)), json.loads(deep(400)), deep(400), deep(930), deep(970), deep(100_000)),
+    *("9" * 5000, "(" * 5000, "-" * 5000 + "1"),
 ]  # fmt: skip
 BYTES = [b"\xff", b"\x00", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\\ud800", b"NaN", b"-Infinity", b"1e999", b"9" * 5000]
 BYTES += [b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\t", b"\r", b"\x1b", b"\xe2\x80\xa8", b'"a":1,"a":2,']
@@ -252,6 +259,14 @@ CONTAINERS: dict[str, Callable[[str, random.Random, int, dict[str, list[Row]]], 
 }
 
 
+def use(row: Conversation) -> None:
+    """All that `data lint` and `data convert` do with a row; what a form cannot hold is a DataError."""
+    Linter().check(fix(row))
+    for write in (*(reader.to_row for reader in READERS.values()), *(dialect.segments for dialect in DIALECTS)):
+        with contextlib.suppress(DataError):
+            write(row)
+
+
 def check_file(path: Path, format: str | None, tally: Tally) -> list[Conversation | BadRow]:
     """Reads a file and looks at all that comes; what is wrong goes to `tally.faults`."""
     found: list[Conversation | BadRow] = []
@@ -265,13 +280,15 @@ def check_file(path: Path, format: str | None, tally: Tally) -> list[Conversatio
                     tally.faults.append(f"{path}: a bad row without a place or a short reason: {row!r:.300}")
             else:
                 tally.outcomes["rows read"] += 1
-                Linter().check(row)
+                use(row)
     except DataError as error:
         tally.outcomes["files ended by an error"] += 1
         if not str(error).startswith(str(path)):
             tally.faults.append(f"{path}: an error without the file: {error!s:.300}")
     except Exception as error:
-        tally.faults.append(f"{path} as {format}: {type(error).__name__}: {error!s:.300}")
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name}:{last.lineno}"
+        tally.faults.append(f"{path} as {format}: {type(error).__name__} at {place}: {error!s:.300}")
     seconds = time.process_time() - start
     tally.slowest = max(tally.slowest, (seconds, f"{path.name} as {format}"))
     return found

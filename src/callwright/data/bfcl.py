@@ -59,6 +59,8 @@ def _calls(answers: Any, where: str) -> tuple[ToolCall, ...]:
         if not isinstance(answer, dict) or len(answer) != 1 or not isinstance(next(iter(answer.values())), dict):
             raise DataError(where, f"ground_truth[{i}] must be an object of one function and its arguments")
         ((name, arguments),) = answer.items()
+        if not name:
+            raise DataError(where, f"ground_truth[{i}] has no name")
         given = {key: _first(values) for key, values in arguments.items() if not _is_left_out(values)}
         calls.append(ToolCall(name, given))
     return tuple(calls)

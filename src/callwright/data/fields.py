@@ -13,6 +13,7 @@ from callwright.data import strict
 from callwright.data.files import kind_of
 from callwright.errors import DataError, ToolError
 from callwright.schema import has_none_filler
+from callwright.schema.walk import children
 from callwright.tools.jsonfile import tool_from_json, tool_to_json
 from callwright.types import JsonObject, Tool, ToolCall
 
@@ -74,6 +75,8 @@ class Fields:
             tool = tool_from_json(raw, f"tools[{i}]")
         except ToolError as error:
             raise DataError(where, str(error)) from None
+        if why := _misshapen(tool.parameters):
+            raise DataError(where, f"tools[{i}]: tool '{tool.name}': {why}")
         if b"N" in key and has_none_filler(_parameters(raw)):
             self.filled[id(tool)] = tool
         return _keep(self._tools, key, tool, _KEPT_TOOLS)
@@ -120,6 +123,14 @@ class Fields:
                 raise DataError(where, f"{what}: {_TWICE}")
             value = _decoded(value, what, where, python=python)
         return value
+
+
+def _misshapen(schema: JsonObject) -> str:
+    """What makes a schema, or one inside it, no schema at all; all that renders or checks tools relies on the rest."""
+    for key, kind, words in (("properties", dict, "an object"), ("required", list, "a list of names")):
+        if not isinstance(schema.get(key, kind()), kind):
+            return f"'{key}' is {kind_of(schema[key])}; it must be {words}"
+    return next((why for _, child in children(schema) if (why := _misshapen(child))), "")
 
 
 def _parameters(raw: JsonObject) -> object:

@@ -81,7 +81,11 @@ def _call(value: str, what: str, where: str, fields: Fields) -> ToolCall:
         strict.loads(arguments)
     except (ValueError, RecursionError):
         arguments = arguments.replace("\\'", "'")
-    return fields.call({"name": strict.loads(quoted[1]), "arguments": arguments}, what, where)
+    try:
+        name = strict.loads(quoted[1])
+    except ValueError as error:
+        raise DataError(where, f"{what}: the name is not JSON: {error}") from None
+    return fields.call({"name": name, "arguments": arguments}, what, where)
 
 
 def to_row(conversation: Conversation) -> JsonObject:

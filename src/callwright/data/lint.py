@@ -292,8 +292,9 @@ def _fixed(message: Message, declared: dict[str, Tool]) -> Message:
 
 def _mended(call: ToolCall, tool: Tool) -> ToolCall:
     """The call without null optional arguments and with double-encoded ones decoded; itself where nothing changes."""
-    properties = tool.parameters.get("properties") or {}
-    required = tool.parameters.get("required") or ()
+    given, needed = tool.parameters.get("properties"), tool.parameters.get("required")
+    properties = given if isinstance(given, dict) else {}
+    required = needed if isinstance(needed, list) else []
     arguments: JsonObject = {}
     changed = False
     for name, value in call.arguments.items():

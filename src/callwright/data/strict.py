@@ -99,5 +99,6 @@ def printable(text: str) -> str:
     >>> printable("half \\ud800")
     'half \\\\ud800'
     """
-    cut = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-    return cut if cut.isascii() else cut.encode("utf-8", "backslashreplace").decode()
+    cut = text[: _LONGEST_SHOWN + 1]
+    shown = cut if cut.isascii() else cut.encode("utf-8", "backslashreplace").decode()
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"

@@ -162,7 +162,9 @@ def to_row(conversation: Conversation) -> JsonObject:
 
 def _written(conversation: Conversation, tool: Tool) -> str:
     properties = tool.parameters.get("properties") or {}
-    required = tool.parameters.get("required") or ()
+    required = tool.parameters.get("required") or []
+    if not isinstance(properties, dict) or not isinstance(required, list):
+        raise cannot(conversation, "toolalpaca", f"the parameters of '{tool.name}'")
     listed = {name: _prose(schema, name in required) for name, schema in properties.items()}
     written = f"{tool.description}\nParameters: {json.dumps(listed, ensure_ascii=False)}\nOutput: "
     found = _tool(tool.name, written, conversation.where, Fields())
@@ -185,4 +187,4 @@ def _prose(schema: Any, required: bool) -> str:
         parts.append(f"{schema['type']}{inner}.")
     if isinstance(schema.get("enum"), list):
         parts.append(f"One of: [{', '.join(str(value) for value in schema['enum'])}].")
-    return " ".join([*parts, *([schema["description"]] if schema.get("description") else [])])
+    return " ".join([*parts, *([str(schema["description"])] if schema.get("description") else [])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from callwright.data.fields import Fields, dump, text, tools_json
@@ -11,6 +12,8 @@ from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, ToolCall
 
 KEYS = ("query", "tools", "answers")
+
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 def matches(row: JsonObject) -> bool:
@@ -54,7 +57,7 @@ def to_row(conversation: Conversation) -> JsonObject:
     calls = [{"name": call.name, "arguments": call.arguments} for call in answer.calls]
     own_id = conversation.id
     return {
-        "id": int(own_id) if own_id.isascii() and own_id.isdigit() and str(int(own_id)) == own_id else own_id,
+        "id": int(own_id) if _NUMBER.fullmatch(own_id) else own_id,
         **({"source": conversation.source} if conversation.source else {}),
         "query": question.text,
         "tools": dump(tools_json(conversation.tools), where),

@@ -75,15 +75,18 @@ def lay_shards(rows: Iterable[Any], folder: Path) -> int:
 
 
 def _mapped(data: Any, task: Task, folder: str, workers: int) -> Iterator[Any]:
-    # Ray's default is to start a worker anew without end, also on a row that kills each of them
-    done = data.read_parquet(folder).map_batches(
-        _worker_of(task),
-        batch_size=CHUNK,
-        batch_format="pyarrow",
-        compute=data.ActorPoolStrategy(size=workers),
-        num_cpus=1,
-        ray_remote_args_fn=lambda: {"max_restarts": 0, "max_task_retries": 0},
-    )
+    with warnings.catch_warnings():
+        # it warns of arguments without a name of their own, of which its source names this one as the way
+        warnings.filterwarnings("ignore", message=".*ray_remote_args")
+        done = data.read_parquet(folder).map_batches(
+            _worker_of(task),
+            batch_size=CHUNK,
+            batch_format="pyarrow",
+            compute=data.ActorPoolStrategy(size=workers),
+            num_cpus=1,
+            # Ray's default is to start a worker anew without end, also on a row that kills each of them
+            max_restarts=0,
+        )
     for batch in done.iter_batches(batch_size=CHUNK, batch_format="pyarrow"):
         for refused, text in zip(batch["refused"].to_pylist(), batch["result"].to_pylist(), strict=True):
             if refused:

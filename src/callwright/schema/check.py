@@ -276,7 +276,8 @@ def _check_part(schema: JsonObject, root: JsonObject, path: str) -> list[str]:
     problems = []
     if "$ref" in schema and resolve(schema["$ref"], root) is None:
         problems.append(f"{at}$ref {_shown(schema['$ref'])} points nowhere; only local references are read")
-    named = {name: 0 for part in _parts(schema, root) for name in part.get("properties") or ()}
+    properties = [part.get("properties") for part in _parts(schema, root)]
+    named = {name: 0 for some in properties if isinstance(some, dict) for name in some}
     if isinstance(schema.get("required"), list) and named:
         problems += [
             f"{at}required names '{name}', which is not a property"

@@ -68,7 +68,7 @@ def resolve(reference: object, root: JsonObject) -> JsonObject | None:
     target: object = root
     for part in urllib.parse.unquote(reference[1:]).split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(target, list) and name.isdecimal() and int(name) < len(target):
+        if isinstance(target, list) and name.isdecimal() and len(name) < 10 and int(name) < len(target):
             target = target[int(name)]
         elif isinstance(target, dict) and name in target:
             target = target[name]
