@@ -77,10 +77,8 @@ def table(results: dict[str, Any]) -> str:
     for name, metrics in SHOWN.items():
         for metric in metrics:
             cells = [made[name][metric] for made in results.values()]
-            shown = [
-                f"{c['value']:.1%} [{100 * c['low']:.1f}, {100 * c['high']:.1f}]" if c["n"] else "–" for c in cells
-            ]
-            lines.append(f"| {name} | {metric} | {max(c['n'] for c in cells)} | {' | '.join(shown)} |")
+            most = max(cell["n"] for cell in cells)
+            lines.append(f"| {name} | {metric} | {most} | {' | '.join(map(_shown, cells))} |")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callwright import cli
+from command_line import Cli
 from tiny import tiny_folder
 
 TOOL = {
@@ -37,22 +37,16 @@ def answer(call: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
 
 
-Cli = Callable[..., tuple[int, str]]
+BadCli = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
-    """Runs the command line in this process, in an empty folder: (exit code, what it printed to stderr)."""
-    monkeypatch.chdir(tmp_path)
+def run(callwright: Cli) -> BadCli:
+    """The command line: (exit code, what it printed to stderr)."""
 
     def call(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["callwright", *words])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        return code, capsys.readouterr().err
+        code, _, errors = callwright(*words)
+        return code, errors
 
     return call
 
@@ -76,7 +70,7 @@ CONTENTS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", CONTENTS)
-def test_bad_data(case: str, run: Cli, tmp_path: Path, tiny_model: str) -> None:
+def test_bad_data(case: str, run: BadCli, tmp_path: Path, tiny_model: str) -> None:
     content, named = CONTENTS[case]
     (tmp_path / "data.jsonl").write_bytes(content)
     recipe = {"output": "out", "model": tiny_model, "dialect": "hermes", "data": {"train": "data.jsonl"}}
@@ -91,34 +85,34 @@ def test_bad_data(case: str, run: Cli, tmp_path: Path, tiny_model: str) -> None:
     assert not (tmp_path / "out" / "adapter").exists()
 
 
-def test_missing_file(run: Cli, tmp_path: Path, tiny_model: str) -> None:
+def test_missing_file(run: BadCli, tmp_path: Path, tiny_model: str) -> None:
     recipe = {"output": "out", "model": tiny_model, "data": {"train": "absent.jsonl"}}
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
     code, printed = run("run", "recipe.yaml")
     assert (code, "absent.jsonl" in printed, (tmp_path / "out").exists()) == (2, True, False)
 
 
-def test_missing_recipe(run: Cli) -> None:
+def test_missing_recipe(run: BadCli) -> None:
     code, printed = run("run", "absent.yaml")
     assert code == 2
     assert "absent.yaml: there is no such recipe file" in printed
 
 
-def test_unknown_recipe_key_offers_the_nearest(run: Cli, tmp_path: Path) -> None:
+def test_unknown_recipe_key_offers_the_nearest(run: BadCli, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("output: out\ndata: {train: x}\ntrain: {learning_rat: 1}\n")
     code, printed = run("run", "recipe.yaml")
     assert code == 2
     assert "recipe.yaml: unknown key 'train.learning_rat'; did you mean 'learning_rate'?" in printed
 
 
-def test_an_override_is_checked_like_the_file(run: Cli, tmp_path: Path) -> None:
+def test_an_override_is_checked_like_the_file(run: BadCli, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("output: out\ndata: {train: x}\n")
     code, printed = run("run", "recipe.yaml", "train.steps=many")
     assert code == 2
     assert "'train.steps'" in printed
 
 
-def test_missing_model_folder(run: Cli, tmp_path: Path) -> None:
+def test_missing_model_folder(run: BadCli, tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_bytes(lines(row(1)))
     (tmp_path / "recipe.yaml").write_text("output: out\nmodel: ./no/such/model\ndata: {train: data.jsonl}\n")
     code, printed = run("run", "recipe.yaml")
@@ -126,7 +120,7 @@ def test_missing_model_folder(run: Cli, tmp_path: Path) -> None:
     assert "./no/such/model: no such model folder" in printed
 
 
-def test_model_without_eos(run: Cli, tmp_path: Path) -> None:
+def test_model_without_eos(run: BadCli, tmp_path: Path) -> None:
     model = tiny_folder(tmp_path / "model", eos_token=None)
     (tmp_path / "data.jsonl").write_bytes(lines(row(1)))
     (tmp_path / "recipe.yaml").write_text(f"output: out\nmodel: {model}\ndata: {{train: data.jsonl}}\n")
@@ -136,7 +130,7 @@ def test_model_without_eos(run: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("held", ["recipe", "files"])
-def test_output_folder_that_holds_another_run(held: str, run: Cli, tmp_path: Path, tiny_model: str) -> None:
+def test_output_folder_that_holds_another_run(held: str, run: BadCli, tmp_path: Path, tiny_model: str) -> None:
     (tmp_path / "data.jsonl").write_bytes(lines(row(1), row(2)))
     recipe = {"output": "out", "model": tiny_model, "dialect": "hermes", "data": {"train": "data.jsonl"}}
     recipe["train"] = {"steps": 1, "batch_size": 2}
@@ -154,7 +148,7 @@ def test_output_folder_that_holds_another_run(held: str, run: Cli, tmp_path: Pat
     assert "output=ANOTHER_FOLDER" in printed
 
 
-def test_lint_exit_status_and_fix(run: Cli, tmp_path: Path, tiny_model: str) -> None:
+def test_lint_exit_status_and_fix(run: BadCli, tmp_path: Path, tiny_model: str) -> None:
     double = row(2, messages=answer({"name": "set_timer", "arguments": {"minutes": 3, "tags": "[1]"}}))
     double["tools"] = [json.loads(json.dumps(TOOL))]
     double["tools"][0]["parameters"]["properties"]["tags"] = {"type": "array"}

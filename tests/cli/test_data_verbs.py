@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from callwright import cli
 from callwright.cli.convert import FORMATS
 from callwright.data import READERS
+from command_line import Cli
 
-Cli = Callable[..., tuple[int, str, str]]
 CALL = {"name": "set_timer", "arguments": {"minutes": 3}}
 TOOL = {"name": "set_timer", "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}}}
 ANSWERS = [{"content": "", "tool_calls": [CALL]}, {"content": "For how long?"}, {"content": "", "tool_calls": [CALL]}]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
-    """Runs the command line in a folder with three rows, of which xLAM can hold two: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
+def run(callwright: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    """`callwright data` in a folder with three rows, of which xLAM can hold two."""
     monkeypatch.setenv("COLUMNS", "200")
     rows = [
         {"id": f"r{n}", "tools": [TOOL], "provenance": {"licence": "MIT"},
@@ -30,17 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     ]  # fmt: skip
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    def call_(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["callwright", "data", *words])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call_
+    return partial(callwright, "data")
 
 
 def test_convert_lists_reasons_and_fields_and_writes_nothing(run: Cli) -> None:

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callwright import cli
 from callwright.data import conversations
 from callwright.tools import load_tools
+from command_line import Cli
 from teacher_server import HOME, TeacherServer
 
-Cli = Callable[..., tuple[int, str, str]]
 TOOLS = str(HOME / "tools.py")
 
 
 @pytest.fixture
-def synth(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
-    """Runs the verb in this process, in an empty folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["callwright", "synth", TOOLS, *words])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
+def synth(callwright: Cli) -> Cli:
+    """`callwright synth` of the example's functions."""
+    return partial(callwright, "synth", TOOLS)
 
 
 def of(server: TeacherServer, cap: int = 1_000_000) -> tuple[str, ...]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from callwright import cli
 from callwright.cli.app import app
 from callwright.pipeline.tune import trained_dialect
+from command_line import Cli
 
 TOOL = {
     "name": "set_timer",
@@ -32,13 +30,11 @@ VERBS = [
     *(("data", verb) for verb in ("show", "lint", "convert", "stats", "split")),
     *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "migrate", "review")),
 ]
-Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Cli:
+def run(callwright: Cli, tmp_path: Path) -> Cli:
     """Runs the command line in this process, in an empty folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
     rows = []
     for n in range(12):
         call = {"name": "set_timer", "arguments": {"minutes": n}}
@@ -50,18 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "tools.json").write_text(json.dumps([TOOL]))
 
-    def call_(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["callwright", *words])
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call_
+    return callwright
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from callwright.data import strict, tags
 from callwright.data.fields import Fields, dump, text, tools_json
-from callwright.data.limits import cannot, no_ids, no_text_beside_calls, no_train_marks
+from callwright.data.limits import cannot, no_ids, no_text_beside_calls, no_train_marks, opening, own_fields, place_of
 from callwright.data.pairing import with_ids
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, ToolCall
@@ -90,14 +90,11 @@ def _call(value: str, what: str, where: str, fields: Fields) -> ToolCall:
 
 def to_row(conversation: Conversation) -> JsonObject:
     """The row of marked text. Raises DataError for what would read back as something else."""
-    where = conversation.where or f"row {conversation.id!r}"
+    where = place_of(conversation)
     no_train_marks(conversation, "glaive")
     no_text_beside_calls(conversation, "glaive")
     no_ids(conversation, "glaive")
-    messages: Sequence[Message] = conversation.messages
-    system = ""
-    if messages and messages[0].role == "system" and messages[0].text:
-        system, messages = messages[0].text, messages[1:]
+    system, messages = opening(conversation)
     for message in messages:
         if message.role == "system":
             raise cannot(conversation, "glaive", "a system turn that is empty or not the first")
@@ -117,9 +114,8 @@ def to_row(conversation: Conversation) -> JsonObject:
         if listed
         else system
     )
-    own = {"id": conversation.id, "source": conversation.source}
     return {
-        **{key: value for key, value in own.items() if value},
+        **own_fields(conversation),
         "system": f"SYSTEM: {head}",
         "chat": "\n\n\n".join(_written(message, where) for message in messages),
     }

@@ -15,7 +15,7 @@ from callwright.data import strict, tags
 from callwright.data.chat import known_role, train_flag
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
-from callwright.data.limits import cannot, no_ids
+from callwright.data.limits import cannot, no_ids, own_fields, place_of
 from callwright.data.pairing import with_ids
 from callwright.data.sharegpt import FROM
 from callwright.errors import DataError
@@ -151,7 +151,7 @@ def _result(body: str) -> Message:
 
 def to_row(conversation: Conversation) -> JsonObject:
     """The row of turns. Raises DataError for tags inside texts, a later system turn, and results out of order."""
-    where = conversation.where or f"row {conversation.id!r}"
+    where = place_of(conversation)
     no_ids(conversation, "hermes")
     for message in conversation.messages:
         if any(mark in message.text for mark in _MARKS):
@@ -172,8 +172,7 @@ def to_row(conversation: Conversation) -> JsonObject:
         system = f"{system}\n\n{block}" if system else block
     turns: list[JsonObject] = [{"from": "system", "value": system}] if system or first else []
     turns += _turns(conversation, messages[1:] if first else messages, where)
-    own = {"id": conversation.id, "source": conversation.source}
-    return {**{key: value for key, value in own.items() if value}, "conversations": turns}
+    return {**own_fields(conversation), "conversations": turns}
 
 
 def _turns(conversation: Conversation, messages: Sequence[Message], where: str) -> Iterator[JsonObject]:

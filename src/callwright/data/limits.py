@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from callwright.errors import DataError
-from callwright.types import Conversation, Message
+from callwright.types import Conversation, JsonObject, Message
 
 
 def place_of(conversation: Conversation) -> str:
     """Where a row stands, for messages: its file and line, or its id."""
     return conversation.where or f"row {conversation.id!r}"
+
+
+def own_fields(conversation: Conversation) -> JsonObject:
+    """The id and source that a row brought, for formats that keep them beside its turns."""
+    own: JsonObject = {"id": conversation.id, "source": conversation.source}
+    return {key: value for key, value in own.items() if value}
+
+
+def opening(conversation: Conversation) -> tuple[str, tuple[Message, ...]]:
+    """The text of the system turn that opens a row ("" where none does, or an empty one), and the turns after it."""
+    messages = conversation.messages
+    if messages and messages[0].role == "system" and messages[0].text:
+        return messages[0].text, messages[1:]
+    return "", messages
 
 
 def cannot(conversation: Conversation, format: str, what: str) -> DataError:

@@ -6,6 +6,7 @@ import re
 
 from callwright.data.chat import read_messages
 from callwright.data.fields import Fields, dump, text, tools_json
+from callwright.data.limits import own_fields
 from callwright.data.pairing import with_ids, with_names
 from callwright.types import Conversation, JsonObject, Message, ToolCall
 
@@ -50,8 +51,7 @@ def to_row(conversation: Conversation) -> JsonObject:
     row: JsonObject = {"messages": [_message(item) for item in with_ids(conversation.messages, every_call=True)]}
     if conversation.tools:
         row["tools"] = [{"type": "function", "function": tool} for tool in tools_json(conversation.tools)]
-    own = {"id": conversation.id, "source": conversation.source}
-    return {**{key: value for key, value in own.items() if value}, **row}
+    return {**own_fields(conversation), **row}
 
 
 def _message(message: Message) -> JsonObject:

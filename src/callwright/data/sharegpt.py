@@ -11,6 +11,7 @@ from typing import Any
 from callwright.data.chat import known_role, read_messages, train_flag
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
+from callwright.data.limits import opening, own_fields, place_of
 from callwright.data.pairing import with_ids
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, Role, ToolCall
@@ -97,16 +98,15 @@ def to_row(conversation: Conversation) -> JsonObject:
 
     Ids of calls and names of results are not written: a reader gets them back by order.
     """
-    where = conversation.where or f"row {conversation.id!r}"
+    where = place_of(conversation)
     messages = conversation.messages
     for last, message in itertools.pairwise(messages):
         if last.role == "assistant" and message.calls and last.train == message.train:
             raise DataError(where, "sharegpt cannot hold an assistant turn with calls right after another turn of it")
-    own = {"id": conversation.id, "source": conversation.source}
-    row: JsonObject = {key: value for key, value in own.items() if value}
-    if messages and messages[0].role == "system" and messages[0].text:
-        row["system"] = messages[0].text
-        messages = messages[1:]
+    row: JsonObject = own_fields(conversation)
+    system, messages = opening(conversation)
+    if system:
+        row["system"] = system
     row["conversations"] = [turn for message in messages for turn in _written(message, where)]
     row["tools"] = dump(tools_json(conversation.tools), where)
     return row

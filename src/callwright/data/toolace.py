@@ -11,7 +11,7 @@ from callwright.data import strict
 from callwright.data.chat import known_role
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
-from callwright.data.limits import cannot, no_ids, no_text_beside_calls, no_train_marks
+from callwright.data.limits import cannot, no_ids, no_text_beside_calls, no_train_marks, opening, own_fields, place_of
 from callwright.data.pairing import with_ids
 from callwright.data.pycalls import read_python_calls, write_python_calls
 from callwright.data.sharegpt import FROM
@@ -118,23 +118,19 @@ def _results(value: str, called: int) -> Iterator[Message]:
 
 def to_row(conversation: Conversation) -> JsonObject:
     """The row of turns. Raises DataError for what would read back as something else."""
-    where = conversation.where or f"row {conversation.id!r}"
+    where = place_of(conversation)
     no_train_marks(conversation, "toolace")
     no_text_beside_calls(conversation, "toolace")
     no_ids(conversation, "toolace")
-    messages: Sequence[Message] = conversation.messages
-    system = ""
-    if messages and messages[0].role == "system" and messages[0].text:
-        system, messages = messages[0].text, messages[1:]
+    system, messages = opening(conversation)
     if _INTRODUCTION in system or _LEAD in system or _without_tail(system) != system or system != system.strip():
         raise cannot(conversation, "toolace", "this system text")
     if any(message.role == "system" for message in messages):
         raise cannot(conversation, "toolace", "a system turn that is empty or not the first")
     tools = dump(tools_json(conversation.tools), where)
     head = f"{_INTRODUCTION} {_LEAD}\n{tools}. \n{_FORMAT}"
-    own = {"id": conversation.id, "source": conversation.source}
     return {
-        **{key: value for key, value in own.items() if value},
+        **own_fields(conversation),
         "system": f"{system}\n{head}" if system else head,
         "conversations": list(_written(conversation, messages)),
     }

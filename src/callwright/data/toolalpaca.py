@@ -13,7 +13,7 @@ from typing import Any
 from callwright.data import strict
 from callwright.data.fields import Fields, dump, text
 from callwright.data.files import kind_of
-from callwright.data.limits import cannot, no_ids, no_train_marks
+from callwright.data.limits import cannot, no_ids, no_train_marks, own_fields, place_of
 from callwright.data.pairing import with_ids
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, Tool
@@ -132,7 +132,7 @@ def _decoded(value: str) -> Any:
 
 def to_row(conversation: Conversation) -> JsonObject:
     """A row of one instance. Raises DataError for what its prose and steps cannot hold."""
-    where = conversation.where or f"row {conversation.id!r}"
+    where = place_of(conversation)
     no_train_marks(conversation, "toolalpaca")
     no_ids(conversation, "toolalpaca")
     functions = {tool.name: _written(conversation, tool) for tool in conversation.tools}
@@ -151,10 +151,9 @@ def to_row(conversation: Conversation) -> JsonObject:
         rest = rest[2:]
     if [message.role for message in rest] not in ([], ["assistant"]) or (rest and not rest[0].text):
         raise cannot(conversation, "toolalpaca", "turns after the final answer, or an empty one")
-    own = {"id": conversation.id, "source": conversation.source}
     instance = {"input": messages[0].text, "intermediate_steps": steps, "output": rest[0].text if rest else ""}
     return {
-        **{key: value for key, value in own.items() if value},
+        **own_fields(conversation),
         "Function_Description": {**functions, "components": ""},
         "Instances": [instance],
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 from callwright.data import strict, tags
 from callwright.data.fields import Fields, dump, text, tools_json
-from callwright.data.limits import cannot, no_ids
+from callwright.data.limits import cannot, no_ids, opening, own_fields, place_of
 from callwright.data.pairing import with_ids
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, ToolCall
@@ -137,11 +137,8 @@ def _is_result(item: Any) -> bool:
 
 def to_row(conversation: Conversation) -> JsonObject:
     """The row whose output is the last turn. Raises DataError for what would read back as something else."""
-    where = conversation.where or f"row {conversation.id!r}"
-    messages: Sequence[Message] = conversation.messages
-    system = ""
-    if messages and messages[0].role == "system" and messages[0].text:
-        system, messages = messages[0].text, messages[1:]
+    where = place_of(conversation)
+    system, messages = opening(conversation)
     _check(conversation, messages, system)
     listed = "\n".join(
         f"{i}. Name: {tool['name']}\nDescription: {tool['description']}\nParameters: {dump(tool['parameters'], where)}"
@@ -149,9 +146,8 @@ def to_row(conversation: Conversation) -> JsonObject:
     )
     head = f"{_INTRODUCTION}\n\n{system}\n\n" if system else f"{_INTRODUCTION}\n\n"
     history = "\n\n".join(part for part in _written(messages[:-1], where))
-    own = {"id": conversation.id, "source": conversation.source}
     return {
-        **{key: value for key, value in own.items() if value},
+        **own_fields(conversation),
         "instruction": f"{head}{_TOOLS}\nYou can use the following tools:\n{listed}\n\n{_STEPS_TEXT}",
         "input": f"{_HISTORY}\n{history}",
         "output": next(_written(messages[-1:], where)),

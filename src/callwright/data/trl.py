@@ -12,7 +12,7 @@ from callwright.data import strict
 from callwright.data.chat import read_messages
 from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
-from callwright.data.limits import cannot
+from callwright.data.limits import cannot, own_fields, place_of
 from callwright.data.openai import to_row as openai_row
 from callwright.data.pairing import with_names
 from callwright.errors import DataError
@@ -67,14 +67,13 @@ def to_row(conversation: Conversation) -> JsonObject:
 
     Raises DataError where an earlier turn is trained too: that is the row `--to openai` writes, which TRL also reads.
     """
-    where = conversation.where or f"row {conversation.id!r}"
+    where = place_of(conversation)
     if not conversation.messages or conversation.messages[-1].role != "assistant":
         raise cannot(conversation, "trl", "a row whose last turn is not the assistant's")
     *earlier, last = [message for message in conversation.messages if message.role == "assistant"]
     if last.train is False or any(message.train is not False for message in earlier):
         raise cannot(conversation, "trl", "trained turns before the last one (mark them train: false, or write openai)")
-    own = {"id": conversation.id, "source": conversation.source}
-    row: JsonObject = {key: value for key, value in own.items() if value}
+    row: JsonObject = own_fields(conversation)
     plain = replace(conversation, messages=tuple(replace(m, train=None) for m in conversation.messages))
     messages = openai_row(plain)["messages"]
     row |= {"prompt": messages[:-1], "completion": messages[-1:]}
