@@ -1,4 +1,4 @@
-"""60,000 rows linted, rendered, converted and deduplicated by each engine: the same results, byte for byte?
+"""60,000 rows linted, rendered, converted, deduplicated and verified by each engine: the same results, byte for byte?
 
     python benchmarks/engines.py [--rows N] [--engine here --engine processes --engine ray] [--output FILE]
 
@@ -23,6 +23,7 @@ from callwright.data.convert import convert
 from callwright.data.dedupe import dedupe_file
 from callwright.pipeline.lint import Lint, lint_file, render_file
 from callwright.scale import Engine, engine_for
+from callwright.synth import verify_file
 from common import write_result
 from data import make_file
 
@@ -59,6 +60,16 @@ def dedupe(source: str, folder: Path, engine: Engine) -> dict[str, Any]:
     return {**counts, "dropped": of_text(repr(dropped)), "file": of_file(folder)}
 
 
+def verify(source: str, folder: Path, engine: Engine) -> dict[str, Any]:
+    done = verify_file(source, output=str(folder / "verified.jsonl"), engine=engine)
+    return {
+        "rows": done.rows,
+        "kept": done.kept,
+        "report": of_text(json.dumps(done.to_json())),
+        "file": of_file(folder),
+    }
+
+
 def of_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -72,7 +83,7 @@ def of_file(folder: Path) -> str:
     return digest
 
 
-VERBS = {"lint": lint, "render": render, "convert": convert_, "dedupe": dedupe}
+VERBS = {"lint": lint, "render": render, "convert": convert_, "dedupe": dedupe, "verify": verify}
 
 
 def main() -> None:

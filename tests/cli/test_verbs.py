@@ -28,7 +28,7 @@ VERBS = [
     ("synth",),
     *(("tools", verb) for verb in ("show", "lint", "diff")),
     *(("data", verb) for verb in ("show", "lint", "convert", "stats", "split")),
-    *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "migrate", "review")),
+    *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "migrate", "review", "verify")),
 ]
 
 

@@ -18,6 +18,7 @@ from callwright.errors import DataError, EngineError
 from callwright.pipeline.lint import Lint, lint_file, render_file
 from callwright.scale import Engine, Local, OnRay, PerRow, engine_for
 from callwright.scale.on_ray import lay_shards
+from callwright.synth import verify_file
 from callwright.tools import load_tools
 from callwright.types import Conversation, Message, Tool, ToolCall
 
@@ -92,7 +93,7 @@ def test_shards_hold_rows_in_the_order_of_their_names(tmp_path: Path) -> None:
     assert rows == list(range(10_000))
 
 
-def test_lint_render_convert_and_dedupe_are_the_same_everywhere(
+def test_lint_render_convert_dedupe_and_verify_are_the_same_everywhere(
     engine: Engine, tmp_path: Path, tiny_model: str
 ) -> None:
     source = tmp_path / "rows.jsonl"
@@ -100,17 +101,20 @@ def test_lint_render_convert_and_dedupe_are_the_same_everywhere(
     how = Lint(tiny_model, "hermes", max_length=200)
     done: list[Any] = []
     for name, used in (("here", Local()), ("there", engine)):
-        out = {verb: tmp_path / f"{name}-{verb}.jsonl" for verb in ("good", "converted", "few")}
+        out = {verb: tmp_path / f"{name}-{verb}.jsonl" for verb in ("good", "converted", "few", "verified")}
         report, good = lint_file(str(source), how, output=str(out["good"]), engine=used)
         rendered = list(render_file(str(source), how, limit=300, engine=used))
         converted = convert(str(source), str(out["converted"]), "openai", skip_bad=True, engine=used)
         few = dedupe_file(str(out["good"]), str(out["few"]), engine=used)
-        done.append((report.to_json(), good, rendered, converted, few, [path.read_bytes() for path in out.values()]))
+        verified = verify_file(str(source), output=str(out["verified"]), engine=used)
+        told = (report.to_json(), good, rendered, converted, few, verified.to_json())
+        done.append((*told, [path.read_bytes() for path in out.values()]))
     assert done[0] == done[1]
-    report, good, rendered, converted, (kept, dropped), _ = done[0]
+    report, good, rendered, converted, (kept, dropped), verified, _ = done[0]
     assert set(report["problems"]) >= {"unreadable row", "duplicate id", "undeclared tool", "null argument"}
     assert len(converted.skipped) == 8 and 0 < kept < good < converted.rows and len(rendered) == 296
     assert dropped.equal and dropped.near
+    assert verified["by_check"].keys() == {"unreadable", "schema", "unique"} and 0 < verified["kept"] < good
 
 
 def test_a_bad_row_ends_convert_with_its_place_and_no_file(engine: Engine, tmp_path: Path) -> None:

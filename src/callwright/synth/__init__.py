@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from callwright.data.similar import words
 from callwright.errors import ToolError
 from callwright.synth.book import BookPhraser
 from callwright.synth.compose import Composer, Made
@@ -17,10 +16,11 @@ from callwright.synth.plain import PlainPhraser
 from callwright.synth.plan import Plan, categories
 from callwright.synth.request import Phraser, Recorder
 from callwright.synth.turns import ResultOf
+from callwright.synth.verified import Verified, asked_before, verify_file
 from callwright.synth.verify import CHECKS, synonyms_of, wrong
 from callwright.types import Conversation, Tool
 
-__all__ = ["Options", "Phrasebook", "Plan", "Recorder", "generate", "load_phrasebook"]
+__all__ = ["Options", "Phrasebook", "Plan", "Recorder", "Verified", "generate", "load_phrasebook", "verify_file"]
 
 _TRIES = 200
 
@@ -97,7 +97,7 @@ class _Maker:
                 continue
             if attempt > _TRIES // 2:
                 category = "single"
-            why = wrong(made, self._declared, self._synonyms) or self._known(made)
+            why = wrong(made.messages, self._declared, self._synonyms) or self._known(made)
             if not why:
                 return self._finished(category, made)
             if self._options.rejected is not None:
@@ -106,7 +106,7 @@ class _Maker:
         raise ToolError(f"no new request could be made after {len(self._seen)} rows; ask for fewer, or add phrases")
 
     def _known(self, made: Made) -> str:
-        key = " ".join(words(" ".join(m.text for m in made.messages if m.role == "user")))
+        key = asked_before(made.messages)
         if key in self._seen:
             return "unique: the request was made before"
         self._seen.add(key)

@@ -1,26 +1,30 @@
-"""A made row -> why it may not be used, or nothing."""
+"""A row's turns -> why they may not be used, or nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from callwright.schema import validate
-from callwright.synth.compose import Made
 from callwright.synth.ground import Synonyms, ungrounded
 from callwright.synth.phrase import SLOT, Phrasebook
-from callwright.types import Tool
+from callwright.types import Message, Tool
 
 CHECKS = ("format", "schema", "grounded", "unique")
 """What every row has passed, as its provenance names them."""
 
 
-def wrong(made: Made, declared: Mapping[str, Tool], synonyms: Synonyms) -> str:
-    """The first thing wrong with a row: an empty turn, arguments that do not validate, or values that nobody said."""
+def wrong(messages: Sequence[Message], declared: Mapping[str, Tool], synonyms: Synonyms) -> str:
+    """The first thing wrong with a row, "" for none; what stands before the colon names the check.
+
+    An empty turn, a call of no declared tool, arguments that do not validate, or values that nobody said before.
+    """
     heard = ""
-    for message in made.messages:
+    for message in messages:
         if not message.text.strip() and not message.calls:
             return f"format: an empty {message.role} turn"
         for call in message.calls:
+            if call.name not in declared:
+                return f"schema: {call.name}: no such tool is declared"
             problems = validate(call.arguments, declared[call.name].parameters)
             if problems:
                 return f"schema: {call.name}: {problems[0]}"
