@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 .PHONY: demo test check lint types layers fix setup bench clean
 
-demo: setup  ## functions in, tuned and measured model out: about 17 minutes on two cores
+demo: setup  ## functions in, tuned and measured model out: less than 20 minutes on two cores
 	$(BIN)/callwright run examples/home/recipe.yaml
 
 test: setup  ## every test, on the CPU, offline

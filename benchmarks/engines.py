@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from callwright.data.convert import convert
+from callwright.data.convert import Losses, convert
 from callwright.data.dedupe import dedupe_file
 from callwright.pipeline.lint import Lint, lint_file, render_file
 from callwright.scale import Engine, engine_for
@@ -50,8 +50,9 @@ def render(source: str, folder: Path, engine: Engine) -> dict[str, Any]:
 
 
 def convert_(source: str, folder: Path, engine: Engine) -> dict[str, Any]:
-    done = convert(source, str(folder / "openai.jsonl"), "openai", skip_bad=True, engine=engine)
-    return {"rows": done.rows, "skipped": of_text(repr(done.skipped)), "file": of_file(folder)}
+    losses = Losses()
+    written = convert(source, str(folder / "openai.jsonl"), "openai", skip_bad=True, losses=losses, engine=engine)
+    return {"rows": written, "left out": losses.rows, "losses": of_text(repr(losses)), "file": of_file(folder)}
 
 
 def dedupe(source: str, folder: Path, engine: Engine) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from callwright.data import READERS, canonical, conversations
-from callwright.data.convert import convert
+from callwright.data.convert import Losses, convert
 from callwright.data.dedupe import content_key, dedupe_file
 from callwright.data.packed import map_conversations
 from callwright.errors import DataError, EngineError
@@ -104,15 +104,16 @@ def test_lint_render_convert_dedupe_and_verify_are_the_same_everywhere(
         out = {verb: tmp_path / f"{name}-{verb}.jsonl" for verb in ("good", "converted", "few", "verified")}
         report, good = lint_file(str(source), how, output=str(out["good"]), engine=used)
         rendered = list(render_file(str(source), how, limit=300, engine=used))
-        converted = convert(str(source), str(out["converted"]), "openai", skip_bad=True, engine=used)
+        losses = Losses()
+        converted = convert(str(source), str(out["converted"]), "openai", skip_bad=True, losses=losses, engine=used)
         few = dedupe_file(str(out["good"]), str(out["few"]), engine=used)
         verified = verify_file(str(source), output=str(out["verified"]), engine=used)
-        told = (report.to_json(), good, rendered, converted, few, verified.to_json())
+        told = (report.to_json(), good, rendered, (converted, losses), few, verified.to_json())
         done.append((*told, [path.read_bytes() for path in out.values()]))
     assert done[0] == done[1]
-    report, good, rendered, converted, (kept, dropped), verified, _ = done[0]
+    report, good, rendered, (converted, losses), (kept, dropped), verified, _ = done[0]
     assert set(report["problems"]) >= {"unreadable row", "duplicate id", "undeclared tool", "null argument"}
-    assert len(converted.skipped) == 8 and 0 < kept < good < converted.rows and len(rendered) == 296
+    assert losses.rows == 8 and 0 < kept < good < converted and len(rendered) == 296
     assert dropped.equal and dropped.near
     assert verified["by_check"].keys() == {"unreadable", "schema", "unique"} and 0 < verified["kept"] < good
 
@@ -131,7 +132,7 @@ def test_several_rows_in_one_raw_row_and_a_limit(engine: Engine, tmp_path: Path)
     (tmp_path / "rows.jsonl").write_text((json.dumps(raw) + "\n") * 4)
     for limit, rows in ((None, 12), (5, 5)):
         out = tmp_path / f"{limit}.jsonl"
-        assert convert(str(tmp_path / "rows.jsonl"), str(out), "canonical", limit=limit, engine=engine).rows == rows
+        assert convert(str(tmp_path / "rows.jsonl"), str(out), "canonical", limit=limit, engine=engine) == rows
         assert [row.id for row in conversations(out)][:4] == ["a-1", "a-2", "a-3", "a-1"]
 
 
