@@ -40,7 +40,7 @@ lora:
 train:
   epochs: 1              # or steps: 200
   batch_size: 32
-  learning_rate: 1.0e-3  # for the embedded 135M model; 2.0e-4 suits models of a billion parameters and more
+  learning_rate: 2.5e-3  # for the embedded 135M model; 2.0e-4 suits models of a billion parameters and more
   schedule: cosine
   warmup_ratio: 0.03
 
