@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def scores(model: str, adapter: Path | None, dialect: str, rows: dict[str, list[
     for name, chosen in rows.items():
         made = aggregate(evaluate(subject, chosen, settings))
         result[name] = {metric: made[metric] for metric in SHOWN[name]}
+        print(adapter or model, name, {key: cell["value"] for key, cell in result[name].items()}, file=sys.stderr)
     return result
 
 

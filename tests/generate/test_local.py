@@ -77,6 +77,27 @@ def test_completions_come_in_the_order_of_the_prompts() -> None:
     assert got == [_reference(model, prompt, 5) for prompt in mixed]
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
+def test_prompts_that_share_nothing_decode_together(architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny(architecture).eval()
+    own = [_prompts(length, 1, seed=length)[0] for length in (9, 12, 30, 5, 21)]
+    prompts = [*own[:3], *_prompts(14, 2), *own[3:]]
+    engine = LocalEngine(model, Numbers(), (), batch_size=8)
+    list(engine.complete(own[4:], Options(max_new_tokens=1)))
+    sizes = []
+    batch = engine._batch
+
+    def counted(shared: Any, rows: Sequence[Prompt], *rest: Any) -> Any:
+        sizes.append(len(rows))
+        return batch(shared, rows, *rest)
+
+    monkeypatch.setattr(engine, "_batch", counted)
+    got = [c.text for c in engine.complete(prompts, Options(max_new_tokens=6))]
+    assert got == [_reference(model, prompt, 6) for prompt in prompts]
+    # the two with one prefix, the one whose prefix was kept, and the four others at once
+    assert sorted(sizes) == [1, 2, 4]
+
+
 def test_stops_end_a_reply_and_are_not_part_of_it() -> None:
     model = tiny("llama").eval()
     prompt = _prompts(9, 1)[0]

@@ -37,6 +37,9 @@ class PrefixCache:
         self._kept.move_to_end(tokens)
         return found
 
+    def __contains__(self, tokens: tuple[int, ...]) -> bool:
+        return tokens in self._kept
+
     def put(self, tokens: tuple[int, ...], prefix: PrefixKV) -> None:
         """Keeps a prefix, and lets go of older ones; one that is larger than the budget is not kept."""
         if prefix.bytes > self.max_bytes:
@@ -65,34 +68,40 @@ class LocalEngine:
         self._stop_ids, self._stop_texts = _split_stops(self.tokenizer, self.stops)
 
     def complete(self, prompts: Sequence[Prompt], options: Options) -> Iterator[Completion]:
-        """Completions in order. Prompts with one prefix decode in one batch, whatever order they came in."""
+        """Completions in order. Prompts with one prefix decode in one batch, whatever order they came in.
+
+        So do several prompts whose prefixes nothing shares: each is then computed whole, and not kept.
+        """
         done: dict[int, Completion] = {}
         given = 0
         generator = torch.Generator(device="cpu").manual_seed(options.seed)
-        for numbers in self._batches(prompts):
+        for shared, numbers in self._batches(prompts):
             with torch.inference_mode(), _tree_attention(self.model):
-                for number, completion in zip(
-                    numbers, self._batch([prompts[i] for i in numbers], options, generator), strict=True
-                ):
-                    done[number] = completion
+                made = self._batch(shared, [prompts[i] for i in numbers], options, generator)
+                done.update(zip(numbers, made, strict=True))
             while given in done:
                 yield done.pop(given)
                 given += 1
 
-    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
-        """Prompt numbers, one prefix a batch, of similar length."""
+    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+        """The tokens of a prefix, and the numbers of prompts that begin with it, of similar length."""
         groups: dict[tuple[int, ...], list[int]] = {}
         for number, prompt in enumerate(prompts):
             groups.setdefault(tuple(prompt.token_ids[: prompt.prefix_len]), []).append(number)
-        for numbers in groups.values():
+        alone = [prefix for prefix, numbers in groups.items() if len(numbers) == 1 and prefix not in self.cache]
+        if len(alone) > 1:
+            numbers = [groups.pop(prefix)[0] for prefix in alone]
+            groups[()] = groups.get((), []) + numbers
+        for prefix, numbers in groups.items():
             numbers.sort(key=lambda number: len(prompts[number].token_ids))
             for low in range(0, len(numbers), self.batch_size):
-                yield numbers[low : low + self.batch_size]
+                yield prefix, numbers[low : low + self.batch_size]
 
-    def _batch(self, prompts: Sequence[Prompt], options: Options, generator: torch.Generator) -> list[Completion]:
-        prefix_len = prompts[0].prefix_len
-        prefix = self._prefix(tuple(prompts[0].token_ids[:prefix_len])) if prefix_len else None
-        suffixes = [list(prompt.token_ids[prefix_len:]) for prompt in prompts]
+    def _batch(
+        self, shared: tuple[int, ...], prompts: Sequence[Prompt], options: Options, generator: torch.Generator
+    ) -> list[Completion]:
+        prefix = self._prefix(shared) if shared else None
+        suffixes = [list(prompt.token_ids[len(shared) :]) for prompt in prompts]
         width = max(map(len, suffixes))
         rows, logits = self._prefill(prefix, suffixes, width + options.max_new_tokens)
         written: list[list[int]] = [[] for _ in prompts]
