@@ -84,17 +84,17 @@ def _harmless(row: Conversation, others: Sequence[Tool], around: Around) -> list
     ]
 
 
+# every refusal and question opens with the same word: a greedy reply takes the likeliest first token, and ten openings
+# that share what speaks against a call lose to the one opening of a call
 _REFUSALS = (
     "I can't do that with the functions I have.",
-    "None of my functions can do that.",
-    "Sorry, I have no function for that.",
-    "That is not something I can do here.",
-    "I'm sorry, but I can't assist with that.",
-    "Unfortunately, none of the tools I have fits that request.",
+    "I have no function that can do that.",
     "I don't have a tool for that.",
+    "I'm sorry, but I can't assist with that.",
     "I'm afraid that is outside what my tools cover.",
-    "There is no function available to me that could handle this.",
+    "I have no tool that fits that request.",
     "I'm sorry, but I don't have the capability to do that.",
+    "I can't help with that here.",
 )
 _OFFERS = (
     "What I can do is {offer}.",

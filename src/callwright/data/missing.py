@@ -140,21 +140,19 @@ def _hints(left: str, said: str) -> bool:
     return any(word == stem or (len(stem) >= 4 and word.startswith(stem)) for word in rest for stem in stems)
 
 
+# they open as refusals do, see augment
 _QUESTIONS = (
-    "Could you tell me the {noun}?",
-    "Please tell me the {noun}.",
-    "Sure, I can help with that. Could you please provide the {noun}?",
-    "Of course. Could you give me the {noun}?",
     "I need the {noun} for that. Could you tell me?",
-    "To do that, I need to know the {noun}.",
-    "You didn't mention the {noun}. Could you add that?",
-    "May I have the {noun}, please?",
-    "Before I can do that: could you tell me the {noun}?",
+    "I can do that. Could you tell me the {noun}?",
+    "I need to know the {noun} to do that. What is it?",
+    "I can help with that. Could you please provide the {noun}?",
+    "I don't know the {noun} yet. Could you add that?",
+    "I need one more thing for that: could you tell me the {noun}?",
 )
 _CHOICES = (
-    "Which {noun}: {choices}?",
+    "I can do that. Which {noun}: {choices}?",
     "I need the {noun} for that: {choices}?",
-    "Could you choose the {noun}? {choices}.",
+    "I need to know the {noun} first. Is it {choices}?",
 )
 _NOT_NOUNS = word_set("from to since until by is has on off at in for of with q x y n")
 _SHOWN = {"id": "ID", "url": "URL", "ip": "IP address", "dob": "date of birth", "isbn": "ISBN", "num": "number of"}
