@@ -21,10 +21,10 @@ from callwright.data.lint import LintReport, lint
 from callwright.data.variety import distinct, self_bleu
 from callwright.schema import validate
 from callwright.synth import Options, Phrasebook, Plan, Recorder, generate, load_phrasebook
-from callwright.synth.ground import Synonyms, ungrounded
+from callwright.synth.ground import unsaid
 from callwright.synth.verify import synonyms_of
 from callwright.tools import load_tools
-from callwright.types import Conversation, JsonObject, Tool
+from callwright.types import JsonObject, Tool
 
 HOME = Path(__file__).parents[1] / "examples" / "home"
 PLAN = {
@@ -83,7 +83,7 @@ def measured(tools: Sequence[Tool], book: Phrasebook | None, count: int) -> Json
         "categories": dict(Counter(row.source.partition(":")[2] for row in rows)),
         "calls": len(calls),
         "schema-valid": valid / len(calls),
-        "grounded": sum(grounded(row, declared, synonyms) for row in rows) / len(rows),
+        "grounded": sum(not any(unsaid(row.messages, declared, synonyms)) for row in rows) / len(rows),
         "lint errors": report.errors,
         "not covered": coverage.gaps(),
         "tools a row": f"{min(len(row.tools) for row in rows)} to {max(len(row.tools) for row in rows)}",
@@ -91,17 +91,6 @@ def measured(tools: Sequence[Tool], book: Phrasebook | None, count: int) -> Json
         "self-BLEU": round(self_bleu(requests), 4),
         "rejected": dict(Counter(entry["why"].partition(":")[0] for entry in recorder.rejected)),
     }
-
-
-def grounded(row: Conversation, declared: dict[str, Tool], synonyms: Synonyms) -> bool:
-    """Whether each argument was said by the user, or by a result, before the call."""
-    heard = ""
-    for message in row.messages:
-        for call in message.calls:
-            if ungrounded(call, declared[call.name], heard, synonyms):
-                return False
-        heard += f"\n{message.text}" if message.role in ("user", "tool") else ""
-    return True
 
 
 if __name__ == "__main__":

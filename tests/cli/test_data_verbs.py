@@ -57,7 +57,7 @@ def test_stats_prints_and_writes_a_page(run: Cli, tiny_model: str) -> None:
     code, printed, errors = run(*words, "--html", "page.html")
     assert code == 0, errors
     assert "single 2, clarify 1" in printed and "set_timer 2" in printed and "MIT 3" in printed
-    assert "1 rows cannot be read, the first: rows.jsonl:4" in printed
+    assert "1 rows cannot be read, the first: rows.jsonl:4" in " ".join(printed.split())
     assert "set_timer" in Path("page.html").read_text(encoding="utf-8")
     assert run(*words, "--html", "page.html")[0] == 2, "an existing page is not overwritten"
     code, printed, _ = run(*words, "--json")

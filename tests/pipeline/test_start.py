@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from callwright.data import TODO, read
+from callwright.data import TO_WRITE, read
 from callwright.errors import RunError, ToolError
 from callwright.pipeline.start import start
 from callwright.recipe import load_recipe
@@ -41,7 +41,7 @@ def test_the_held_out_file_is_to_be_written(tmp_path: Path) -> None:
     rows = [row for row in read(made.holdout, todo=True) if isinstance(row, Conversation)]
     assert len(rows) == made.todo == 45
     assert Counter(row.source for row in rows) == {"single": 36, "parallel": 3, "missing": 3, "no_call": 3}
-    assert all(row.messages[0].text == "" and row.provenance[TODO] for row in rows)
+    assert all(row.messages[0].text == "" and row.provenance[TO_WRITE] for row in rows)
     assert len({row.id for row in rows}) == 45
     lights = [row.messages[1].calls[0].arguments for row in rows if row.id.startswith("set_light")]
     assert [each["state"] for each in lights] == ["on", "off", "dim"], "enum values in turn"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callwright.data import TODO, canonical, conversations, read
+from callwright.data import TO_WRITE, canonical, conversations, read
 from callwright.errors import DataError
 from callwright.review.store import Review, StaleError, UnfitError, open_review
 from callwright.types import BadRow, Conversation, JsonObject, Message, Tool, ToolCall
@@ -43,7 +43,7 @@ def edited(say: str, **arguments: object) -> JsonObject:
 BLANK = replace(
     row(3),
     messages=(Message("user", ""), Message("assistant", "", (ToolCall("set", {}),))),
-    provenance={TODO: "Write it."},
+    provenance={TO_WRITE: "Write it."},
 )
 ROWS = [row(0), row(1), row(2), BLANK]
 
@@ -137,7 +137,7 @@ def test_what_the_output_holds(tmp_path: Path) -> None:
     assert [text for text, _ in reviews(tmp_path / "out.jsonl")] == ["say 0", "better", "in my words", "all mine"]
     found = list(conversations(tmp_path / "out.jsonl"))
     assert [each.id for each in found] == ["id0", "id1", "id3", "written-00000000"]
-    assert not any(TODO in each.provenance for each in found)
+    assert not any(TO_WRITE in each.provenance for each in found)
     assert not any(each.tools for each in found), "rows without tools stay without"
 
 

@@ -12,8 +12,7 @@ import pytest
 
 from callwright.data import READERS, canonical, conversations
 from callwright.data.convert import Losses, convert
-from callwright.data.dedupe import content_key, dedupe_file
-from callwright.data.packed import map_conversations
+from callwright.data.dedupe import dedupe_file
 from callwright.errors import DataError, EngineError
 from callwright.pipeline.lint import Lint, lint_file, render_file
 from callwright.scale import Engine, Local, OnRay, PerRow, engine_for
@@ -134,15 +133,3 @@ def test_several_rows_in_one_raw_row_and_a_limit(engine: Engine, tmp_path: Path)
         out = tmp_path / f"{limit}.jsonl"
         assert convert(str(tmp_path / "rows.jsonl"), str(out), "canonical", limit=limit, engine=engine) == rows
         assert [row.id for row in conversations(out)][:4] == ["a-1", "a-2", "a-3", "a-1"]
-
-
-def _words(row: Conversation) -> list[Any]:
-    return [row.where, list(row.notes), content_key(row).hex()]
-
-
-def test_conversations_arrive_whole(tmp_path: Path) -> None:
-    call = ToolCall("set_light", {"room": None, "n": 1.0}, "c1")
-    row = Conversation(
-        "a", (TOOL,), (Message("user", "x"), Message("assistant", "", (call,), train=False)), "s", "f:3", ("note",)
-    )
-    assert list(map_conversations(Local(), _words, [row])) == [["f:3", ["note"], content_key(row).hex()]]

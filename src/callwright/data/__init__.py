@@ -35,14 +35,14 @@ from callwright.data.unread import Watched, watched
 from callwright.errors import DataError, did_you_mean
 from callwright.types import BadRow, Conversation, JsonObject
 
-__all__ = ["READERS", "TODO", "Format", "Reading", "conversations", "raw", "read", "write"]
+__all__ = ["READERS", "TO_WRITE", "Format", "Reading", "conversations", "raw", "read", "write"]
 
 _HEAD = 20
 """Rows that are looked at to know the format."""
 
 _UNWRITTEN = "is still to be written; 'callwright data review FILE' writes it"
 
-TODO = "todo"
+TO_WRITE = "todo"
 """The key in `provenance` of a row that a person has yet to write; its value says what is to be written."""
 
 
@@ -137,7 +137,7 @@ class Reading:
             except RecursionError:
                 yield BadRow(row.where, "the row is nested too deeply", row.text)
                 continue
-            if TODO in conversation.provenance and not self.todo:
+            if TO_WRITE in conversation.provenance and not self.todo:
                 yield BadRow(row.where, _UNWRITTEN, row.text)
                 continue
             if unread is not None and isinstance(seen, Watched):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
-from callwright.data import READERS, Reading, canonical, raw
+from callwright.data import READERS, canonical, raw
 from callwright.data.fields import Fields
-from callwright.data.packed import pack, unpack
+from callwright.data.packed import OfRow, map_rows
 from callwright.errors import DataError, did_you_mean
-from callwright.scale import Engine, Function, Local
+from callwright.scale import Engine
 from callwright.types import BadRow, Conversation
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -88,10 +88,10 @@ def convert(  # noqa: PLR0913  # one argument an option of the verb
         raise DataError(output, f"unknown format '{to}'{did_you_mean(to, READERS)}; known are {', '.join(READERS)}")
     found = losses if losses is not None else Losses()
     reading, rows = raw(source)
-    done = (engine or Local()).map(_Converting(reading, to), (pack(row) for row in reading.first(rows, limit)))
+    done = map_rows(engine, reading, _Converting(to), reading.first(rows, limit), watch=True)
     with canonical.row_writer(output) as put:
         written = 0
-        for where, row, why, dropped in islice(chain.from_iterable(done), limit):
+        for where, row, why, dropped in islice(done, limit):
             if row is None:
                 found.refuse(why, where)
                 continue
@@ -108,31 +108,21 @@ def convert(  # noqa: PLR0913  # one argument an option of the verb
 
 @dataclass(frozen=True, slots=True)
 class _Converting:
-    """Packed raw rows -> of each row in them: where it stood, its new form or why it has none, what it loses."""
+    """A row -> where it stood, its new form or why it has none, what it loses."""
 
-    reading: Reading
     to: str
 
-    def start(self) -> Function:
-        fields = Fields()
-
-        def run(chunk: list[Any]) -> list[Any]:
-            return [list(self._all(packed, fields)) for packed in chunk]
-
-        return run
-
-    def _all(self, packed: list[Any], fields: Fields) -> Iterator[list[Any]]:
-        unread: list[str] = []
-        for row in self.reading.rows(unpack(packed), fields, unread):
+    def start(self, fields: Fields) -> OfRow:
+        def convert_one(row: Conversation | BadRow, unread: Sequence[str]) -> list[Any]:
             if isinstance(row, BadRow):
-                yield [row.where, None, row.why, []]
-            else:
-                try:
-                    missing = lost_fields(row, self.to, fields)
-                    yield [row.where, READERS[self.to].to_row(row), "", [*unread, *missing]]
-                except DataError as error:
-                    yield [row.where, None, error.what, []]
-            unread.clear()
+                return [row.where, None, row.why, []]
+            try:
+                missing = lost_fields(row, self.to, fields)
+                return [row.where, READERS[self.to].to_row(row), "", [*unread, *missing]]
+            except DataError as error:
+                return [row.where, None, error.what, []]
+
+        return convert_one
 
 
 def lost_fields(row: Conversation, to: str, fields: Fields) -> list[str]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
-from callwright.data import Reading, canonical, raw
+from callwright.data import canonical, raw
 from callwright.data.canonical import to_row
 from callwright.data.fields import Fields
-from callwright.data.packed import pack, unpack
+from callwright.data.packed import OfRow, map_rows
 from callwright.data.similar import request_text, words
 from callwright.errors import DataError
-from callwright.scale import Engine, Function, Local
+from callwright.scale import Engine
 from callwright.types import BadRow, Conversation
 
 _PERMUTATIONS, _BANDS = 128, 32
@@ -52,12 +51,12 @@ def dedupe_file(
     row that cannot be read.
     """
     reading, rows = raw(source)
-    task = _Signing(reading, threshold is not None, seed)
+    task = _Signing(threshold is not None, seed)
     dropped = Dropped()
     seen = _Seen(dropped, threshold)
     kept = 0
     with canonical.row_writer(output) as put:
-        for where, row, signature in chain.from_iterable((engine or Local()).map(task, map(pack, rows))):
+        for where, row, signature in map_rows(engine, reading, task, rows):
             if row is None:
                 raise DataError(where, signature)
             if seen.is_new(row["id"], signature):
@@ -68,21 +67,15 @@ def dedupe_file(
 
 @dataclass(frozen=True, slots=True)
 class _Signing:
-    """Packed raw rows -> for each of the rows in them: where it stood, its canonical form, its signature."""
+    """A row -> where it stood, its canonical form, its signature; or None and why it cannot be read."""
 
-    reading: Reading
     near: bool
     seed: int
 
-    def start(self) -> Function:
-        fields = Fields()
+    def start(self, fields: Fields) -> OfRow:
+        return self._signed
 
-        def run(chunk: list[Any]) -> list[Any]:
-            return [[self._one(row) for row in self.reading.rows(unpack(packed), fields)] for packed in chunk]
-
-        return run
-
-    def _one(self, row: Conversation | BadRow) -> list[Any]:
+    def _signed(self, row: Conversation | BadRow, unread: Sequence[str]) -> list[Any]:
         if isinstance(row, BadRow):
             return [row.where, None, row.why]
         return [row.where, to_row(row), _signature(row, near=self.near, seed=self.seed)]

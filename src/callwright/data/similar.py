@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from callwright.types import Conversation, Tool
+from callwright.types import Conversation, Message, Tool
 
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
@@ -33,6 +33,11 @@ def tool_words(tool: Tool) -> list[str]:
 def request_text(row: Conversation) -> str:
     """What the user says in a row, one turn a line."""
     return "\n".join(message.text for message in row.messages if message.role == "user")
+
+
+def request_words(messages: Iterable[Message]) -> str:
+    """What two rows share whose users say the same words, whatever their case and marks: the key of a request."""
+    return " ".join(word for message in messages if message.role == "user" for word in words(message.text))
 
 
 @dataclass(frozen=True)

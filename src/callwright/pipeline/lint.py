@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from callwright.data import Reading, canonical, raw
 from callwright.data.fields import Fields
 from callwright.data.files import RawRow
 from callwright.data.lint import KINDS, Linter, LintReport, Problem, SeenIds, fix
-from callwright.data.packed import pack, unpack
+from callwright.data.packed import map_packed, unpack
 from callwright.data.toolset import declared
 from callwright.dialects import dialect_for
 from callwright.pipeline.check import Checks, Outcome, few_collections
-from callwright.scale import Engine, Function, Local
+from callwright.scale import Engine, Function
 from callwright.types import BadRow, Conversation, Rendered, Tool
 
 
@@ -80,8 +80,7 @@ def _outcomes(
 ) -> Iterator[list[Any]]:
     format, limit = part
     reading, rows = raw(source, format=format)
-    done = (engine or Local()).map(_Linting(reading, how, keep), map(pack, reading.first(rows, limit)))
-    return islice(chain.from_iterable(done), limit)
+    return islice(map_packed(engine, _Linting(reading, how, keep), reading.first(rows, limit)), limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from callwright.data import TODO, canonical, write
+from callwright.data import TO_WRITE, canonical, write
 from callwright.errors import RunError, ToolError
 from callwright.tools import tool_to_json
 from callwright.types import Conversation, JsonObject, Message, Tool, ToolCall
@@ -140,7 +140,7 @@ def _to_write(tools: Sequence[Tool], requests: int) -> Iterator[Conversation]:
 
 def _todo(row_id: str, source: str, what: str, calls: Sequence[ToolCall]) -> Conversation:
     messages = (Message("user", ""), Message("assistant", "", tuple(calls)))
-    return Conversation(row_id, (), messages, source, provenance={TODO: what})
+    return Conversation(row_id, (), messages, source, provenance={TO_WRITE: what})
 
 
 class _Values:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from callwright.data import TODO, canonical
+from callwright.data import TO_WRITE, canonical
 from callwright.data.fields import tools_json
 from callwright.errors import DataError, MissingExtra
 from callwright.review.findings import Finding
@@ -143,7 +143,7 @@ class _Answers:
         return {
             **{"key": key, "status": now.status, "version": now.version, "id": now.row.id},
             "row": json.dumps(shown),
-            "todo": now.row.provenance.get(TODO) if now.status == "todo" else None,
+            "todo": now.row.provenance.get(TO_WRITE) if now.status == "todo" else None,
             "tools": tools_json(now.row.tools) if now.row.tools else None,
             "findings": [_finding(found) for found in self.review.check(key, shown)],
         }
@@ -241,7 +241,7 @@ def _listed(decision: Decision) -> list[str]:
     said = next((message.text for message in row.messages if message.role == "user"), "")
     title = " ".join(said.split())[:_LONGEST_TITLE]
     if not title:
-        title = str(row.provenance.get(TODO, "")) or row.id
+        title = str(row.provenance.get(TO_WRITE, "")) or row.id
     return [decision.key, decision.status, title]
 
 

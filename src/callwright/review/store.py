@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from callwright.data import TODO, canonical, write
+from callwright.data import TO_WRITE, canonical, write
 from callwright.data.fields import Fields, dump
 from callwright.data.toolset import declared
 from callwright.errors import DataError
@@ -103,7 +103,7 @@ class Review:
 
     def progress(self) -> dict[str, int]:
         """Rows by status."""
-        todo = sum(TODO in row.provenance for row in self.rows)
+        todo = sum(TO_WRITE in row.provenance for row in self.rows)
         counts = Counter({"todo": todo, "open": len(self.rows) - todo})
         with self._lock:
             for key, decisions in self._of_key.items():
@@ -203,7 +203,7 @@ class Review:
 
     def _status(self, key: str, row: Conversation) -> Status:
         original = self._original(key)
-        if original is None or TODO in original.provenance:
+        if original is None or TO_WRITE in original.provenance:
             return "written"
         return "accepted" if _text(row) == _text(original) else "corrected"
 
@@ -271,7 +271,7 @@ def _replay(review: Review, entries: Sequence[JsonObject]) -> None:
 
 def _before(row: Conversation | None) -> Status:
     """The status of a row that nothing was decided on."""
-    return "todo" if row is not None and TODO in row.provenance else "open"
+    return "todo" if row is not None and TO_WRITE in row.provenance else "open"
 
 
 def _text(row: Conversation) -> str:
@@ -288,4 +288,4 @@ def _digest(rows: Sequence[Conversation]) -> str:
 
 
 def _without_todo(row: Conversation) -> Conversation:
-    return replace(row, provenance={name: value for name, value in row.provenance.items() if name != TODO})
+    return replace(row, provenance={name: value for name, value in row.provenance.items() if name != TO_WRITE})

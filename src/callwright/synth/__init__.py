@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from callwright.data.similar import request_words
 from callwright.errors import ToolError
 from callwright.synth.book import BookPhraser
 from callwright.synth.compose import Composer, Made
@@ -16,7 +17,7 @@ from callwright.synth.plain import PlainPhraser
 from callwright.synth.plan import Plan, categories
 from callwright.synth.request import Phraser, Recorder
 from callwright.synth.turns import ResultOf
-from callwright.synth.verified import Verified, asked_before, verify_file
+from callwright.synth.verified import Verified, verify_file
 from callwright.synth.verify import CHECKS, synonyms_of, wrong
 from callwright.types import Conversation, Tool
 
@@ -106,7 +107,7 @@ class _Maker:
         raise ToolError(f"no new request could be made after {len(self._seen)} rows; ask for fewer, or add phrases")
 
     def _known(self, made: Made) -> str:
-        key = asked_before(made.messages)
+        key = request_words(made.messages)
         if key in self._seen:
             return "unique: the request was made before"
         self._seen.add(key)

@@ -11,7 +11,7 @@ from typing import Any
 from callwright.data.similar import words
 from callwright.synth.fill import words as number_words
 from callwright.synth.pools import pools
-from callwright.types import JsonObject, Tool, ToolCall
+from callwright.types import JsonObject, Message, Tool, ToolCall
 
 Synonyms = Mapping[tuple[str, str], Mapping[Any, Sequence[str]]]
 """(tool, parameter) -> value -> the ways to say it, for what neither a span nor a normaliser finds."""
@@ -91,6 +91,20 @@ class Said:
     @cached_property
     def stems(self) -> frozenset[str]:
         return frozenset(_STEM.sub("", word) for word in (*self.words, *self.plain))
+
+
+def unsaid(
+    messages: Sequence[Message], declared: Mapping[str, Tool], synonyms: Synonyms | None = None
+) -> Iterator[tuple[ToolCall, list[str]]]:
+    """Calls of declared tools with values that neither the user nor a result said before, and these values."""
+    heard = ""
+    for message in messages:
+        for call in message.calls:
+            values = ungrounded(call, declared[call.name], heard, synonyms)
+            if values:
+                yield call, values
+        if message.role in ("user", "tool"):
+            heard += f"{message.text}\n"
 
 
 def ungrounded(call: ToolCall, tool: Tool, said: str, synonyms: Synonyms | None = None) -> list[str]:

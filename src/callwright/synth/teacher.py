@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from callwright.data.dedupe import Dropped, dedupe
-from callwright.data.similar import request_text, words
+from callwright.data.similar import request_words
 from callwright.errors import ToolError, did_you_mean
 from callwright.synth.answers import Candidate, Rejected, candidates
 from callwright.synth.endpoint import Asked, Endpoint, ask_all
@@ -219,10 +219,10 @@ class _Teaching:
     def _distinct(self, rows: Sequence[Conversation]) -> list[Conversation]:
         """Rows whose requests are not those, or nearly those, of the seeds and of earlier rows."""
         own = [replace(row, id=f"seed {row.id}") for row in self.seeds]
-        heard = {_heard(row): row.id for row in [*own, *self.rows]}
+        heard = {request_words(row.messages): row.id for row in [*own, *self.rows]}
         new = []
         for row in rows:
-            twin = heard.setdefault(_heard(row), row.id)
+            twin = heard.setdefault(request_words(row.messages), row.id)
             if twin == row.id:
                 new.append(row)
             else:
@@ -263,10 +263,6 @@ class _Teaching:
 
     def _reject(self, row: Conversation, kind: str, why: str) -> None:
         self.rejected.append(Rejected(self._from[row.id], kind, why))
-
-
-def _heard(row: Conversation) -> str:
-    return " ".join(words(request_text(row)))
 
 
 def _passed(row: Conversation, check: str) -> Conversation:

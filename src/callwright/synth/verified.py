@@ -7,18 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
-from callwright.data import Reading, canonical, raw
+from callwright.data import canonical, raw
 from callwright.data.fields import Fields
-from callwright.data.packed import pack, unpack
-from callwright.data.similar import words
+from callwright.data.packed import OfRow, map_rows
+from callwright.data.similar import request_words
 from callwright.data.toolset import declared
-from callwright.scale import Engine, Function, Local
+from callwright.scale import Engine
 from callwright.synth.phrase import Phrasebook
 from callwright.synth.verify import synonyms_of, wrong
-from callwright.types import BadRow, Conversation, JsonObject, Message, Tool
+from callwright.types import BadRow, Conversation, JsonObject, Tool
 
 
 @dataclass
@@ -50,52 +49,44 @@ def verify_file(
     engine: requests are compared here. Raises DataError where the file as a whole cannot be read.
     """
     result = Verified()
-    seen: set[bytes] = set()
+    seen: set[str] = set()
     reading, rows = raw(source, format=format)
-    task = _Verifying(reading, tuple(tools), book, output is not None)
+    task = _Verifying(tuple(tools), book, output is not None)
     with ExitStack() as stack:
         put = stack.enter_context(canonical.row_writer(output)) if output else None
-        done = (engine or Local()).map(task, map(pack, rows))
-        for where, row, key, found in chain.from_iterable(done):
+        for where, row, key, found in map_rows(engine, reading, task, rows):
             result.rows += 1
-            why = found or ("unique: the request was made before" if bytes.fromhex(key) in seen else "")
+            why = found or ("unique: the request was made before" if key in seen else "")
             if why:
                 result.by_check[why.partition(":")[0]] += 1
                 result.failed.append((where, why))
                 continue
-            seen.add(bytes.fromhex(key))
+            seen.add(key)
             result.kept += 1
             if put:
                 put(row, where)
     return result
 
 
-def asked_before(messages: Sequence[Message]) -> str:
-    """What two rows share whose users say the same words: the key of uniqueness."""
-    return " ".join(words(" ".join(message.text for message in messages if message.role == "user")))
-
-
 @dataclass(frozen=True, slots=True)
 class _Verifying:
-    """Packed raw rows -> for each of the rows in them: where it stood, itself, its request's digest, what is wrong."""
+    """A row -> where it stood, its canonical form to keep, its request's digest, what is wrong with it."""
 
-    reading: Reading
     tools: tuple[Tool, ...]
     book: Phrasebook | None
     keep: bool
 
-    def start(self) -> Function:
-        fields = Fields()
+    def start(self, fields: Fields) -> OfRow:
         synonyms = synonyms_of(self.book) if self.book else {}
 
-        def one(row: Conversation | BadRow) -> list[Any]:
+        def verify(row: Conversation | BadRow, unread: Sequence[str]) -> list[Any]:
             if isinstance(row, BadRow):
                 return [row.where, None, "", f"unreadable: {row.why}"]
             row = declared(row, self.tools)
             by_name = {tool.name: tool for tool in row.tools}
-            said = asked_before(row.messages).encode("utf-8", "surrogatepass")
+            said = request_words(row.messages).encode("utf-8", "surrogatepass")
             key = hashlib.blake2b(said, digest_size=12).hexdigest()
             kept = canonical.to_row(row) if self.keep else None
             return [row.where, kept, key, wrong(row.messages, by_name, synonyms)]
 
-        return lambda chunk: [[one(row) for row in self.reading.rows(unpack(packed), fields)] for packed in chunk]
+        return verify

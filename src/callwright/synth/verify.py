@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from callwright.schema import validate
-from callwright.synth.ground import Synonyms, ungrounded
+from callwright.synth.ground import Synonyms, unsaid
 from callwright.synth.phrase import SLOT, Phrasebook
 from callwright.types import Message, Tool
 
@@ -14,11 +14,10 @@ CHECKS = ("format", "schema", "grounded", "unique")
 
 
 def wrong(messages: Sequence[Message], declared: Mapping[str, Tool], synonyms: Synonyms) -> str:
-    """The first thing wrong with a row, "" for none; what stands before the colon names the check.
+    """A thing wrong with a row, "" for none; what stands before the colon names the check.
 
     An empty turn, a call of no declared tool, arguments that do not validate, or values that nobody said before.
     """
-    heard = ""
     for message in messages:
         if not message.text.strip() and not message.calls:
             return f"format: an empty {message.role} turn"
@@ -28,11 +27,8 @@ def wrong(messages: Sequence[Message], declared: Mapping[str, Tool], synonyms: S
             problems = validate(call.arguments, declared[call.name].parameters)
             if problems:
                 return f"schema: {call.name}: {problems[0]}"
-            unsaid = ungrounded(call, declared[call.name], heard, synonyms)
-            if unsaid:
-                return f"grounded: {call.name}: nobody said {', '.join(unsaid)}"
-        # what a result says may be used as well as what the user says
-        heard += f"\n{message.text}" if message.role in ("user", "tool") else ""
+    for call, values in unsaid(messages, declared, synonyms):
+        return f"grounded: {call.name}: nobody said {', '.join(values)}"
     return ""
 
 

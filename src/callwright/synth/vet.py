@@ -18,7 +18,7 @@ from callwright.errors import did_you_mean
 from callwright.schema import validate
 from callwright.synth.answers import Candidate, Rejected
 from callwright.synth.execute import Result
-from callwright.synth.ground import ungrounded
+from callwright.synth.ground import unsaid
 from callwright.synth.prompts import Assignment
 from callwright.types import Conversation, JsonObject, Message, Tool, ToolCall
 
@@ -228,15 +228,8 @@ def _right_call(call: ToolCall, declared: dict[str, Tool]) -> None:
 
 
 def _grounded(messages: Sequence[Message], declared: dict[str, Tool]) -> None:
-    """Every value was said by the user, or came with an earlier result."""
-    heard = ""
-    for message in messages:
-        if message.role in ("user", "tool"):
-            heard += f"{message.text}\n"
-        for call in message.calls:
-            lacking = ungrounded(call, declared[call.name], heard)
-            if lacking:
-                raise _Wrong("ungrounded", f"{call.name}: nobody said {', '.join(lacking)}")
+    for call, values in unsaid(messages, declared):
+        raise _Wrong("ungrounded", f"{call.name}: nobody said {', '.join(values)}")
 
 
 def _supported(messages: Sequence[Message]) -> None:
