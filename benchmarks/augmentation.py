@@ -1,7 +1,7 @@
 """What augmentation teaches: one table of the base model and two trainings on the same rows, without and with it.
 
-    callwright train recipes/augmentation.yaml output=runs/augment_off data.augment=null
     callwright train recipes/augmentation.yaml output=runs/augment_on
+    callwright train recipes/augmentation.yaml output=runs/augment_off data.augment=null
     python benchmarks/augmentation.py [--rows N] [--off RUN] [--on RUN] [--no-base] [--output FILE]
 
 Three slices of dev rows, none of them trained on: `withheld` (the needed tool is not there: a refusal is due),
@@ -28,7 +28,7 @@ from callwright.score.run import aggregate
 from callwright.types import Conversation
 from common import data_folder, write_result
 
-ORDINARY = ("hwu64", "snips", "seal_tools")
+ORDINARY = ("hwu64", "snips")
 SHOWN = {
     "withheld": ("abstained_when_due",),
     "missing": ("abstained_when_due", "asked_when_missing"),
