@@ -62,15 +62,15 @@ def rows_of(workload: str, count: int) -> tuple[list[Rendered], Recipe]:
     return list(render_many(rows, dialect_for(recipe.dialect, tokenizer), tokenizer)), recipe
 
 
-def ours(rows: Sequence[Rendered], batch_size: int) -> float:
+def ours(rows: Sequence[Rendered], batch_size: int, max_tokens: int) -> float:
     """Examples a second over whole optimizer steps; one step before the clock starts."""
-    settings = Settings(Plan(batch_size, 8192, seed=0), max(1, len(rows) // batch_size), 1e-4, save_every=0)
+    settings = Settings(Plan(batch_size, max_tokens, seed=0), max(1, len(rows) // batch_size), 1e-4, save_every=0)
     model = add_lora(load_model(MODEL, detect()), LORA, seed=0)
     seconds: list[float] = []
     folder = tempfile.mkdtemp()
     with fused_lora(model):
         for name, part in (("warm", rows[: batch_size // 4]), ("run", rows)):
-            steps = settings if name == "run" else Settings(Plan(batch_size // 4, 8192, 0), 1, 1e-4)
+            steps = settings if name == "run" else Settings(Plan(batch_size // 4, max_tokens, 0), 1, 1e-4)
             target = Path(folder) / name
             target.mkdir()
             seconds.clear()
@@ -159,7 +159,7 @@ def measure(workload: str, trl_rows: int, our_rows: int) -> dict[str, Any]:
     best = max(tried, key=lambda setting: setting["examples_per_s"])
     setting = {key: best[key] for key in ("packing", "max_length", "batch")}
     peer = max(best["examples_per_s"], theirs(rows[:trl_rows], setting))
-    mine = ours(rows, recipe.train.batch_size)
+    mine = ours(rows, recipe.train.batch_size, recipe.train.max_tokens)
     return {
         "workload": workload,
         "tokens_per_row": round(sum(len(row.token_ids) for row in rows) / len(rows), 1),

@@ -140,7 +140,7 @@ class Train(_Part):
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, ge=0)
     precision: Literal["auto", "bf16", "fp16", "float32"] = "auto"
-    max_tokens: int = Field(default=8192, ge=16)
+    max_tokens: int = Field(default=4096, ge=16)
     max_length: int = Field(default=4096, ge=16)
     share_prefixes: bool = True
     save_every: int = Field(default=50, ge=0)
