@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from callwright.errors import ModelError
 from callwright.models.bundled import bundled_folder
 from tiny import tiny_folder
+
+settings.register_profile("default", max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+# what a release is tested with: pytest --hypothesis-profile=full
+settings.register_profile("full", parent=settings.get_profile("default"), max_examples=2000)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")

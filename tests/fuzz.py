@@ -31,14 +31,14 @@ import pyarrow.parquet
 from callwright.data import READERS, canonical, read
 from callwright.data.files import RawRow, raw_rows
 from callwright.data.lint import Linter, fix
-from callwright.dialects.hermes import Hermes
+from callwright.dialects.hermes import compact, hermes
 from callwright.dialects.xlam import XlamTags
 from callwright.errors import CallwrightError, DataError
 from callwright.types import BadRow, Conversation, Message, Tool, ToolCall
 
 Row = dict[str, Any]
 MB = 1 << 20
-DIALECTS = (Hermes(), Hermes(compact=True), XlamTags(stop="</s>"))
+DIALECTS = (hermes(), compact(), XlamTags(stop="</s>"))
 
 
 def deep(levels: int, closed: bool = True) -> str:

@@ -57,7 +57,7 @@ def tiny(architecture: str, seed: int = 0, **changes: Any) -> Any:
     return model_class(config_class(**sizes)).float()
 
 
-def tiny_folder(folder: Path, **tokenizer_settings: Any) -> str:
+def tiny_folder(folder: Path, *, tied: bool = False, **tokenizer_settings: Any) -> str:
     """A complete model folder: random weights, and a byte-level BPE whose only merges are none."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -71,6 +71,7 @@ def tiny_folder(folder: Path, **tokenizer_settings: Any) -> str:
     backend.add_special_tokens(specials)
     settings = {"eos_token": "<|im_end|>", "pad_token": "<pad>", "model_max_length": 2048} | tokenizer_settings
     PreTrainedTokenizerFast(tokenizer_object=backend, **settings).save_pretrained(str(folder))
-    model = tiny("llama", vocab_size=len(vocabulary), num_hidden_layers=2, max_position_embeddings=2048, pad_token_id=0)
+    sizes = {"vocab_size": len(vocabulary), "num_hidden_layers": 2, "max_position_embeddings": 2048, "pad_token_id": 0}
+    model = tiny("llama", **sizes, tie_word_embeddings=tied)
     model.save_pretrained(str(folder))
     return str(folder)

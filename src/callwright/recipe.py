@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from pydantic_core import PydanticCustomError
 
 from callwright.data.augment import check_kinds
+from callwright.dialects.weights import MEANINGS
 from callwright.errors import RecipeError, did_you_mean
 from callwright.types import JsonObject
 
@@ -129,7 +130,11 @@ class Lora(_Part):
 
 
 class Train(_Part):
-    """The loop. `epochs` or `steps`; `max_tokens` flat tokens a forward pass; `max_length` tokens a row."""
+    """The loop. `epochs` or `steps`; `max_tokens` flat tokens a forward pass; `max_length` tokens a row.
+
+    `weights` multiplies the loss of what a token means: thinking, text, decision (what opens a call, or the first word
+    of a text), scaffold (what a grammar forces), name, key, argument, stop. What is not named counts 1.
+    """
 
     epochs: float = Field(default=1.0, gt=0)
     steps: int | None = Field(default=None, ge=1)
@@ -146,6 +151,18 @@ class Train(_Part):
     save_every: int = Field(default=50, ge=0)
     threads: int = Field(default=0, ge=0)
     seed: int = 0
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+
+    @field_validator("weights")
+    @classmethod
+    def _known(cls, weights: dict[str, float]) -> dict[str, float]:
+        for name in weights:
+            if name not in MEANINGS:
+                why = f"there is no meaning '{name}'{did_you_mean(name, MEANINGS)}; known: {', '.join(MEANINGS)}"
+                raise PydanticCustomError("unknown_meaning", "{why}", {"why": why})
+        if all(weights.get(name, 1.0) == 0 for name in MEANINGS):
+            raise PydanticCustomError("no_weight", "every weight is 0, so nothing would be learned")
+        return weights
 
 
 class Eval(_Part):
@@ -161,11 +178,15 @@ class Eval(_Part):
 
 
 class Recipe(_Part):
-    """Everything that a run depends on. Paths are relative to the folder that the command is given in."""
+    """Everything that a run depends on. Paths are relative to the folder that the command is given in.
+
+    call_token: makes what opens a call one new special token, trained with the adapter; plain text does as well.
+    """
 
     output: str
     model: str = "smollm2-135m"
     dialect: str = "auto"
+    call_token: str | None = None
     tools: Tools = Tools()
     data: Data = Data()
     synth: Synth | None = None

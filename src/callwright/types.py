@@ -45,6 +45,7 @@ class Message:
 
     `calls` only on assistant turns; `call_id` and `name` only on tool results.
     `train` False keeps an assistant turn out of the loss; None leaves it to the recipe.
+    `thinking` is what the assistant wrote for itself before its text and calls.
     """
 
     role: Role
@@ -53,6 +54,7 @@ class Message:
     call_id: str = ""
     name: str = ""
     train: bool | None = None
+    thinking: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,20 @@ class BadRow:
 
 
 class Kind(enum.Enum):
-    """What a piece of rendered text is. PREFIX is the part of the prompt that rows with equal tools share."""
+    """What a piece of rendered text is. PREFIX is the part of the prompt that rows with equal tools share.
+
+    SCAFFOLD: what a grammar would force. DECISION: the first words of a turn, and what opens its first call.
+    KEY, ARGUMENT: the keys and the values of arguments.
+    """
 
     PREFIX = "prefix"
     PROMPT = "prompt"
+    THINKING = "thinking"
     TEXT = "text"
+    DECISION = "decision"
     SCAFFOLD = "scaffold"
     NAME = "name"
+    KEY = "key"
     ARGUMENT = "argument"
     STOP = "stop"
 
@@ -126,12 +135,16 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model said, parsed: `text` outside calls, well-formed `calls`, `broken` ones, and why it ended."""
+    """What the model said, parsed: `text` outside calls, well-formed `calls`, `broken` ones, and why it ended.
+
+    `thinking` is kept apart from the text.
+    """
 
     text: str
     calls: tuple[ToolCall, ...] = ()
     broken: tuple[BrokenCall, ...] = ()
     ending: Ending = Ending.STOP
+    thinking: str = ""
 
 
 @dataclass(frozen=True, slots=True)

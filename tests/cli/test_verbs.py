@@ -25,6 +25,7 @@ VERBS = [
     ("eval",),
     ("chat",),
     ("doctor",),
+    ("dialects",),
     ("synth",),
     *(("tools", verb) for verb in ("show", "lint", "diff")),
     *(("data", verb) for verb in ("show", "lint", "convert", "stats", "split")),
@@ -103,6 +104,26 @@ def test_tools_and_doctor(run: Cli, tiny_model: str) -> None:
     assert set(found["hardware"]) == {"device", "precision", "attention", "threads"}
     code, printed, _ = run("doctor", tiny_model)
     assert (code, "<|im_end|>" in printed) == (0, True)
+
+
+def test_the_doctor_says_how_calls_are_written_and_served(run: Cli, tiny_model: str) -> None:
+    code, out, _ = run("doctor", tiny_model, "--json")
+    findings = json.loads(out)["findings"]
+    assert code == 0
+    assert findings["calls"]["value"] == "hermes"
+    assert findings["stops"]["value"] == "<|im_end|>"
+    assert findings["vLLM"]["value"].endswith("--tool-call-parser hermes")
+
+
+def test_every_dialect_is_listed_with_its_calls(run: Cli) -> None:
+    code, out, _ = run("dialects", "--json")
+    found = {one["name"]: one for one in json.loads(out)}
+    assert code == 0
+    assert {"hermes", "xlam", "harmony", "functiongemma"} <= set(found)
+    assert found["pythonic"]["text"] == "[set_light(room='hall', level=40), play(song='Für Elise', loop=True)]"
+    code, out, _ = run("dialects")
+    assert code == 0
+    assert "<|tool_call_start|>" in out
 
 
 def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: str) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from callwright.data import conversations
 from callwright.data.lint import KINDS, Linter, LintReport, fix
-from callwright.dialects.hermes import Hermes
+from callwright.dialects.chat import Chat
+from callwright.dialects.hermes import hermes
 from callwright.dialects.tokenise import render
 from callwright.errors import DataError
 from callwright.pipeline.check import Checker
@@ -138,7 +139,7 @@ def test_the_report_counts_everything_and_keeps_the_first() -> None:
 
 
 def check(rows: list[Conversation | BadRow], tokenizer: Any, longest: int | None = None) -> dict[str, int]:
-    checker = Checker(Hermes(), tokenizer, longest)
+    checker = Checker(hermes(), tokenizer, longest)
     for _ in checker.check(rows):
         pass
     return dict(checker.report.counts)
@@ -157,15 +158,15 @@ def test_half_a_surrogate_pair_is_a_finding_and_no_crash(tokenizer: Any, tmp_pat
         "duplicate id": 1,
     }
     with pytest.raises(DataError, match="row 1: the text holds half of a surrogate pair"):
-        render(row(Message("user", "\ud800"), DONE), Hermes(), tokenizer)
+        render(row(Message("user", "\ud800"), DONE), hermes(), tokenizer)
 
 
 def test_a_dialect_that_trains_the_prompt_is_caught(tokenizer: Any) -> None:
-    class Wrong(Hermes):
+    class Wrong(Chat):
         def segments(self, conversation: Conversation) -> Any:
             return [replace(segment, weight=1.0) for segment in super().segments(conversation)]
 
-    checker = Checker(Wrong(), tokenizer)
+    checker = Checker(Wrong(hermes().family, hermes().words, "hermes"), tokenizer)
     for _ in checker.check([row(USER, DONE)]):
         pass
     assert "wrong mask" in checker.report.counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 import strategies
-from hypothesis import HealthCheck, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from callwright.dialects.base import Dialect, text_of
+from callwright.dialects import DIALECTS, probe
+from callwright.dialects.base import CallPiece, Dialect, text_of
 from callwright.dialects.check import check_render, check_tokens
-from callwright.dialects.hermes import Hermes
-from callwright.dialects.native import native
+from callwright.dialects.hermes import hermes
+from callwright.dialects.same import same_arguments
 from callwright.dialects.tokenise import encode_prompt, render
 from callwright.dialects.xlam import XlamTags
 from callwright.errors import ModelError
@@ -28,10 +29,39 @@ QWEN = (Path(__file__).parents[1] / "golden" / "qwen2.5.jinja").read_text()
 """What Qwen2.5-Instruct publishes: law 1 is about it."""
 
 QWEN_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
-EXAMPLES = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+QWEN_STOPS = ("<|im_end|>",)
+NAMES = [name for name in DIALECTS if name not in ("native", "xlam")]
+every = pytest.mark.parametrize("name", NAMES)
 
-hermes, compact, xlam = Hermes(), Hermes(compact=True), XlamTags("<|im_end|>")
-chatml = pytest.mark.parametrize("dialect", [hermes, compact], ids=["hermes", "compact"])
+
+class Plain:
+    """What a dialect asks of a tokenizer, apart from tokens."""
+
+    bos_token = bos_token_id = chat_template = None
+    eos_token = "<|im_end|>"
+
+    def __call__(self, text: str) -> dict[str, list[int]]:
+        return {"input_ids": [1]}
+
+
+def made(name: str) -> Dialect:
+    return DIALECTS[name](Plain())
+
+
+def holds(name: str, row: Conversation) -> bool:
+    """Whether a family's text can hold the values of a row: some end at a mark that a value may contain."""
+    values = json.dumps([[call.name, call.arguments] for m in row.messages for call in m.calls], ensure_ascii=False)
+    return not any(mark in values for mark in UNHELD.get(name, ()))
+
+
+# None of these has a way to write its own end inside a value
+UNHELD = {
+    "qwen3-coder": ("</parameter>",),
+    "glm": ("</arg_value>",),
+    "minimax-m2": ("</parameter>",),
+    "functiongemma": ("<escape>",),
+    "gemma4": ('<|\\"|>',),
+}
 
 
 def apply_template(messages: list[dict[str, Any]], **context: Any) -> str:
@@ -55,27 +85,25 @@ def as_openai(row: Conversation) -> tuple[list[dict[str, Any]], list[dict[str, A
     ] or None
 
 
-@EXAMPLES
 @given(strategies.dialogues())
 def test_law_1_hermes_writes_what_the_published_template_writes(row: Conversation) -> None:
     messages, tools = as_openai(row)
-    assert text_of(Hermes(default_system=QWEN_SYSTEM).segments(row)) == apply_template(messages, tools=tools)
+    assert text_of(hermes(QWEN_SYSTEM).segments(row)) == apply_template(messages, tools=tools)
 
 
-@EXAMPLES
 @given(strategies.dialogues())
 def test_law_1_native_is_the_template(row: Conversation) -> None:
     messages, tools = as_openai(row)
-    made = native(apply_template, QWEN)
-    assert text_of(made.segments(row)) == apply_template(messages, tools=tools)
+    native = probe.find(apply_template, QWEN_STOPS).dialect
+    assert text_of(native.segments(row)) == apply_template(messages, tools=tools)
     before = replace(row, messages=row.messages[:-1])
-    assert text_of(made.prompt(before)) == apply_template(messages[:-1], tools=tools, add_generation_prompt=True)
-    assert check_render(row, made, made.segments(row)) == []
+    assert text_of(native.prompt(before)) == apply_template(messages[:-1], tools=tools, add_generation_prompt=True)
+    assert check_render(row, native, native.segments(row)) == []
 
 
 def test_native_refuses_a_template_that_drops_tools() -> None:
     with pytest.raises(ModelError, match="does not write tools"):
-        native(lambda messages, **context: "".join(m["content"] for m in messages), "")
+        probe.find(lambda messages, **context: "".join(m["content"] for m in messages))
 
 
 def check_prompt(dialect: Dialect, row: Conversation, tokenizer: Any) -> None:
@@ -90,155 +118,144 @@ def check_prompt(dialect: Dialect, row: Conversation, tokenizer: Any) -> None:
     assert check_tokens(row, whole, rendered, tokenizer.decode) == []
 
 
-@chatml
-@settings(max_examples=60, deadline=None)
-@given(row=strategies.dialogues())
-def test_law_2_chatml_prompt_is_a_prefix(dialect: Dialect, tokenizer: Any, row: Conversation) -> None:
+@every
+@settings(max_examples=30)
+@given(data=st.data())
+def test_law_2_the_prompt_is_a_prefix(name: str, tokenizer: Any, data: st.DataObject) -> None:
+    dialect = made(name)
+    row = data.draw(strategies.typed_dialogues(dialect.family.beside))
     check_prompt(dialect, row, tokenizer)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(strategies.single_turn())
 def test_law_2_xlam_prompt_is_a_prefix(tokenizer: Any, row: Conversation) -> None:
-    check_prompt(xlam, row, tokenizer)
+    check_prompt(XlamTags("<|im_end|>"), row, tokenizer)
 
 
 def test_a_character_without_a_token_is_reported(tokenizer: Any) -> None:
     row = Conversation("1", (), (Message("user", "x"), Message("assistant", "a\x16b")))
-    segments, rendered = hermes.segments(row), render(row, hermes, tokenizer)
+    segments, rendered = hermes().segments(row), render(row, hermes(), tokenizer)
     (problem,) = check_tokens(row, segments, rendered, tokenizer.decode)
     assert problem.kind == "lost in rendering"
     assert "no tokens for some character" in problem.why
 
 
-def same(a: Sequence[ToolCall], b: Sequence[ToolCall]) -> bool:
-    """Equal by JSON type: 1, 1.0 and True differ."""
-    return json.dumps([[c.name, c.arguments] for c in a]) == json.dumps([[c.name, c.arguments] for c in b])
-
-
-def streamed(dialect: Dialect, text: str, cuts: Sequence[int]) -> Reply:
-    parser = dialect.stream()
+def streamed(dialect: Dialect, text: str, cuts: Sequence[int], tools: Sequence[Tool] = ()) -> Reply:
+    """The sum of the deltas; the pieces of calls must add up to the calls."""
+    parser = dialect.stream(tools)
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     deltas = [parser.feed(text[a:b]) for a, b in pairwise(places)] + [parser.finish()]
-    return Reply(
+    reply = Reply(
         "".join(d.text for d in deltas),
         tuple(c for d in deltas for c in d.calls),
         tuple(b for d in deltas for b in d.broken),
+        thinking="".join(d.thinking for d in deltas),
     )
+    if not reply.broken:
+        check_pieces([piece for delta in deltas for piece in delta.pieces], reply)
+    return reply
+
+
+def check_pieces(pieces: Sequence[CallPiece], reply: Reply) -> None:
+    """As OpenAI clients add them up: an index, its name once and first, then fragments of JSON."""
+    names: dict[int, str] = {}
+    arguments: dict[int, str] = {}
+    for piece in pieces:
+        assert bool(piece.name) is (piece.index not in names)
+        names.setdefault(piece.index, piece.name)
+        arguments[piece.index] = arguments.get(piece.index, "") + piece.arguments
+    assert list(names) == list(range(len(reply.calls)))
+    for number, call in enumerate(reply.calls):
+        assert names[number] == call.name
+        assert same_arguments(ToolCall(call.name, json.loads(arguments[number])), call)
+
+
+def own_texts(dialect: Dialect, row: Conversation) -> list[tuple[str, Message]]:
+    """What the assistant wrote in each turn, without the stop."""
+    turns: list[str] = []
+    inside = False
+    for segment in dialect.segments(row):
+        if segment.kind in (Kind.PREFIX, Kind.PROMPT):
+            inside = False
+            continue
+        if not inside:
+            turns.append("")
+            inside = True
+        if segment.kind is not Kind.STOP:
+            turns[-1] += segment.text
+    return list(zip(turns, [m for m in row.messages if m.role == "assistant"], strict=True))
 
 
 def check_parse(dialect: Dialect, row: Conversation, cuts: Sequence[int]) -> None:
-    """Law 3, for the last turn of a row."""
-    message = row.messages[-1]
-    before = replace(row, messages=row.messages[:-1])
-    rest = text_of(dialect.segments(row))[len(text_of(dialect.prompt(before))) :]
-    text = rest[: rest.index(dialect.stops[0])] if dialect.stops[0] not in str(message.calls) else ""
-    if not text:
-        return
-    reply = dialect.parse(text)
-    assert reply.broken == ()
-    assert reply.text == message.text
-    assert same(reply.calls, message.calls)
-    assert streamed(dialect, text, cuts) == reply
-    assert streamed(dialect, text, range(len(text))) == reply
+    """Law 3, for every turn of a row."""
+    for text, message in own_texts(dialect, row):
+        reply = dialect.parse(text, row.tools)
+        assert reply.broken == ()
+        assert (reply.text, reply.thinking) == (message.text, message.thinking)
+        assert [call.name for call in reply.calls] == [call.name for call in message.calls]
+        assert all(map(same_arguments, reply.calls, message.calls))
+        assert streamed(dialect, text, cuts, row.tools) == reply
+        assert streamed(dialect, text, range(len(text)), row.tools) == reply
 
 
 cut_places = st.lists(st.integers(0, 400), max_size=6)
 
 
-@chatml
-@EXAMPLES
+@every
+@given(data=st.data(), cuts=cut_places)
+def test_law_3_parses_back_however_it_is_cut(name: str, data: st.DataObject, cuts: list[int]) -> None:
+    dialect = made(name)
+    row = data.draw(strategies.typed_dialogues(dialect.family.beside, thinking=bool(dialect.family.thinking)))
+    assume(holds(name, row))
+    check_parse(dialect, row, cuts)
+    assert check_render(row, dialect, dialect.segments(row)) == []
+
+
+@pytest.mark.parametrize("name", ["hermes", "xlam-json", "mistral", "deepseek-v3", "llama-json", "harmony"])
 @given(row=strategies.single_turn(), cuts=cut_places)
-def test_law_3_chatml_parses_back_however_it_is_cut(dialect: Dialect, row: Conversation, cuts: list[int]) -> None:
+def test_law_3_json_holds_any_argument(name: str, row: Conversation, cuts: list[int]) -> None:
+    dialect = made(name)
+    message = row.messages[-1]
+    if not dialect.family.beside and message.calls:
+        row = replace(row, messages=(*row.messages[:-1], replace(message, text="")))
     check_parse(dialect, row, cuts)
 
 
-@EXAMPLES
 @given(row=strategies.single_turn(), cuts=cut_places, python_dicts=st.booleans())
 def test_law_3_xlam_parses_back_however_it_is_cut(row: Conversation, cuts: list[int], python_dicts: bool) -> None:
     check_parse(XlamTags("<|im_end|>", python_dicts=python_dicts), row, cuts)
 
 
-pieces = st.lists(
-    st.one_of(
-        st.sampled_from(["<tool_call>", "</tool_call>", "<calls>", "</calls>", "\n", '"', '{"name": "f"', "}", "\\"]),
-        st.text(max_size=6),
-    ),
-    max_size=12,
-).map("".join)
+def delimiters(dialect: Dialect) -> list[str]:
+    """Marks of a family, and halves of them."""
+    family = dialect.family
+    whole = [*family.never, family.layout.opening, family.layout.closing, family.layout.between, family.hint]
+    return [part for text in whole if text for part in (text, text[: len(text) // 2])]
 
 
-@pytest.mark.parametrize("dialect", [hermes, xlam], ids=["hermes", "xlam"])
-@EXAMPLES
-@given(text=pieces, cuts=cut_places)
-def test_garbage_never_raises_and_nothing_is_dropped(dialect: Dialect, text: str, cuts: list[int]) -> None:
+@every
+@given(data=st.data(), cuts=cut_places)
+def test_garbage_never_raises_and_nothing_is_dropped(name: str, data: st.DataObject, cuts: list[int]) -> None:
+    dialect = made(name)
+    some = st.sampled_from(
+        [*delimiters(dialect), "\n", '"', "'", '{"name": "f"', "[f(", "a=1", "}", "]", ")", "\\", "\\u12"]
+    )
+    text = "".join(data.draw(st.lists(st.one_of(some, st.text(max_size=6)), max_size=12)))
     reply = dialect.parse(text)
     assert streamed(dialect, text, cuts) == reply
-    if dialect.call_opening.strip() not in text:
+    assert streamed(dialect, text, range(len(text))) == reply
+    if not any(mark in text for mark in delimiters(dialect)) and not LINES.search(text):
         assert reply == Reply(text)
-    elif not reply.calls and dialect is hermes:
-        assert reply.broken
+
+
+LINES = re.compile(r"(?:\A|\n)[ \t]*[\[{]")
 
 
 TOOLS = (
     Tool("get_weather", "d", {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}),
     Tool("add", "d", {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}),
 )
-GRAMMAR_CALLS = [
-    (ToolCall("get_weather", {"city": 'São "Paulo" </tool_call>'}),),
-    (ToolCall("add", {"a": -3}), ToolCall("get_weather", {"city": ""})),
-]
-
-
-def matcher(dialect: Dialect, choice: Any, tokenizer: Any) -> Any:
-    llguidance = pytest.importorskip("llguidance")
-    from llguidance.hf import from_tokenizer
-
-    made = llguidance.LLMatcher(from_tokenizer(tokenizer), dialect.grammar(TOOLS, choice))
-    assert not made.is_error(), made.get_error()
-    return made
-
-
-@pytest.mark.parametrize("calls", GRAMMAR_CALLS, ids=["one", "two"])
-@pytest.mark.parametrize("choice", ["required", "auto"])
-@pytest.mark.parametrize("dialect", [hermes, xlam], ids=["hermes", "xlam"])
-def test_law_4_the_grammar_accepts_rendered_calls(
-    dialect: Dialect, choice: str, calls: tuple[ToolCall, ...], tokenizer: Any
-) -> None:
-    row = Conversation("1", TOOLS, (Message("user", "x"), Message("assistant", "", calls)))
-    own = [s.text for s in dialect.segments(row) if s.kind not in (Kind.PREFIX, Kind.PROMPT, Kind.STOP)]
-    made = matcher(dialect, choice, tokenizer)
-    tokens = tokenizer("".join(own), add_special_tokens=False)["input_ids"]
-    assert made.try_consume_tokens(tokens) == len(tokens)
-    assert made.is_accepting()
-
-
-@pytest.mark.parametrize("text", ['{"name": "nope", "arguments": {}}', '{"name": "add", "arguments": {"a": "x"}}'])
-def test_law_4_the_grammar_refuses_what_is_not_declared(text: str, tokenizer: Any) -> None:
-    made = matcher(hermes, "required", tokenizer)
-    tokens = tokenizer(f"<tool_call>\n{text}\n</tool_call>", add_special_tokens=False)["input_ids"]
-    assert made.try_consume_tokens(tokens) < len(tokens)
-
-
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("dialect", [hermes, xlam], ids=["hermes", "xlam"])
-def test_law_4_what_the_grammar_accepts_parses(dialect: Dialect, seed: int, tokenizer: Any) -> None:
-    rng = random.Random(seed)
-    made, tokens = matcher(dialect, "required", tokenizer), []
-    common = tokenizer('<tool_call>\n{"name": "get_weather", "arguments": {"city": "a"}}\n</tool_call></calls>')[
-        "input_ids"
-    ]
-    while not made.is_accepting() and len(tokens) < 300:
-        bits = made.compute_bitmask()
-        allowed = [t for t in common if bits[t // 8] >> (t % 8) & 1]
-        allowed = allowed or [t for t in range(49152) if bits[t // 8] >> (t % 8) & 1]
-        token = rng.choice(allowed)
-        assert made.try_consume_tokens([token]) == 1
-        tokens.append(token)
-    assert made.is_accepting()
-    reply = dialect.parse(tokenizer.decode(tokens))
-    assert reply.broken == ()
-    assert {call.name for call in reply.calls} <= {tool.name for tool in TOOLS}
 
 
 def test_pitfall_4_arguments_as_text_or_object_render_alike() -> None:
@@ -251,14 +268,14 @@ def test_pitfall_4_arguments_as_text_or_object_render_alike() -> None:
         messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": None, "tool_calls": [call]}]
         return {"id": "1", "messages": messages, "tools": tools}
 
-    made = [from_row(row(a), "f:1", Fields()) for a in ({"a": "1"}, '{"a": "1"}')]
-    for dialect in (hermes, compact, xlam):
-        assert text_of(dialect.segments(made[0])) == text_of(dialect.segments(made[1]))
+    rows = [from_row(row(a), "f:1", Fields()) for a in ({"a": "1"}, '{"a": "1"}')]
+    for dialect in (*map(made, NAMES), XlamTags("</s>")):
+        assert text_of(dialect.segments(rows[0])) == text_of(dialect.segments(rows[1]))
 
 
 def test_pitfall_5_the_stop_carries_loss(tokenizer: Any) -> None:
     row = Conversation("1", TOOLS, (Message("user", "x"), Message("assistant", "hello")))
-    rendered = render(row, hermes, tokenizer)
+    rendered = render(row, hermes(), tokenizer)
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     assert (end, 1.0) in set(zip(rendered.token_ids, rendered.weights, strict=True))
 
@@ -266,14 +283,14 @@ def test_pitfall_5_the_stop_carries_loss(tokenizer: Any) -> None:
 def test_pitfall_7_text_and_call_in_one_turn_are_both_kept() -> None:
     message = Message("assistant", "One moment.", (ToolCall("add", {"a": 1}),))
     row = Conversation("1", TOOLS, (Message("user", "x"), message))
-    assert check_render(row, hermes, hermes.segments(row)) == []
-    reply = hermes.parse('One moment.\n<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>')
+    assert check_render(row, hermes(), hermes().segments(row)) == []
+    reply = hermes().parse('One moment.\n<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>')
     assert (reply.text, reply.calls) == ("One moment.", message.calls)
 
 
 def test_pitfall_7_no_tools_no_boilerplate() -> None:
     row = Conversation("1", (), (Message("user", "x"), Message("assistant", "y")))
-    assert "tool" not in text_of(hermes.segments(row))
+    assert "tool" not in text_of(hermes().segments(row))
 
 
 def test_the_compact_form_keeps_every_schema_keyword() -> None:

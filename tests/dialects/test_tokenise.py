@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_laws import made
 
 from callwright.dialects.base import Dialect, text_of
-from callwright.dialects.hermes import Hermes
+from callwright.dialects.chat import Chat
+from callwright.dialects.families import FAMILIES
+from callwright.dialects.hermes import compact, hermes
 from callwright.dialects.tokenise import encode_prompt, pieces_of, render, render_many
 from callwright.dialects.xlam import XlamTags
 from callwright.errors import DataError
@@ -47,11 +50,22 @@ DIALOGUE = Conversation(
         Message("assistant", "Both done."),
     ),
 )
+
+
+def _dialogue_for(name: str) -> Conversation:
+    """The dialogue with all that a family can hold: thinking, and text beside the calls."""
+    family = FAMILIES[name]
+    first = replace(DIALOGUE.messages[2], thinking="Eggs, then." if family.thinking else "")
+    first = first if family.beside else replace(first, text="")
+    return replace(DIALOGUE, messages=(*DIALOGUE.messages[:2], first, *DIALOGUE.messages[3:]))
+
+
 RENDERS: dict[str, tuple[Dialect, Conversation]] = {
-    "hermes": (Hermes(), DIALOGUE),
-    "compact": (Hermes(compact=True), DIALOGUE),
+    "hermes": (hermes(), DIALOGUE),
+    "compact": (compact(), DIALOGUE),
     "xlam": (XlamTags("<|im_end|>"), SINGLE),
     "xlam_python": (XlamTags("<|im_end|>", python_dicts=True), SINGLE),
+    **{name: (made(name), _dialogue_for(name)) for name in FAMILIES if name != "hermes"},
 }
 
 
@@ -79,7 +93,7 @@ def test_the_mask_is_the_assistants_text_and_its_stop(name: str, tokenizer: Any)
 def test_a_turn_kept_out_of_the_loss(tokenizer: Any) -> None:
     first = Message("assistant", "wrong", train=False)
     row = Conversation("1", (), (USER, first, USER, Message("assistant", "right")))
-    rendered = render(row, Hermes(), tokenizer)
+    rendered = render(row, hermes(), tokenizer)
     trained = [t for t, weight in zip(rendered.token_ids, rendered.weights, strict=True) if weight]
     assert tokenizer.decode(trained) == "right<|im_end|>"
 
@@ -117,7 +131,7 @@ def test_pieces_are_cut_where_the_assistant_begins() -> None:
 
 
 def test_half_a_weight_reaches_the_tokens(tokenizer: Any) -> None:
-    class Weighted(Hermes):
+    class Weighted(Chat):
         def segments(self, conversation: Conversation) -> Any:
             from dataclasses import replace
 
@@ -126,7 +140,7 @@ def test_half_a_weight_reaches_the_tokens(tokenizer: Any) -> None:
                 for s in super().segments(conversation)
             ]
 
-    rendered = render(SINGLE, Weighted(), tokenizer)
+    rendered = render(SINGLE, Weighted(hermes().family, hermes().words, "hermes"), tokenizer)
     half = [t for t, weight in zip(rendered.token_ids, rendered.weights, strict=True) if weight == 0.5]
     assert tokenizer.decode(half) == "set_timerstop_all"
 
@@ -140,10 +154,10 @@ def test_what_the_xlam_tags_cannot_hold_is_refused(messages: tuple[Message, ...]
 def test_the_public_fake_tokenizer_renders() -> None:
     """Users test their own code with it, so it must hold all that rendering asks of a tokenizer."""
     row = Conversation("1", SINGLE.tools, (USER, Message("assistant", "Hello.")))
-    rendered = render(row, Hermes(), CharacterTokenizer())
+    rendered = render(row, hermes(), CharacterTokenizer())
     text = "".join(map(chr, rendered.token_ids))
     trained = "".join(char for char, weight in zip(text, rendered.weights, strict=True) if weight)
     assert trained == "Hello.<|im_end|>"
-    prompt = make_prompt(replace(row, messages=row.messages[:1]), Hermes(), CharacterTokenizer())
+    prompt = make_prompt(replace(row, messages=row.messages[:1]), hermes(), CharacterTokenizer())
     assert text.startswith(prompt.text)
     assert prompt.prefix_len == rendered.prefix_len > 0

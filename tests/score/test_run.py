@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callwright.dialects.base import Dialect, text_of
-from callwright.dialects.hermes import Hermes
+from callwright.dialects.hermes import hermes
 from callwright.dialects.xlam import XlamTags
 from callwright.errors import DataError, RunError
 from callwright.score.run import (
@@ -158,7 +158,7 @@ def test_an_unknown_metric_offers_the_nearest() -> None:
         scored(row(TEN), TEN).verdict("exact_mach")
 
 
-@pytest.mark.parametrize("dialect", [Hermes(), XlamTags("<|endoftext|>")], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [hermes(), XlamTags("<|endoftext|>")], ids=lambda dialect: dialect.name)
 @given(st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=3), min_size=1, max_size=3))
 def test_a_rendered_gold_answer_scores_full_marks(dialect: Dialect, many: list[JsonObject]) -> None:
     calls = tuple(ToolCall("now", arguments) for arguments in many)
@@ -171,7 +171,7 @@ def test_a_rendered_gold_answer_scores_full_marks(dialect: Dialect, many: list[J
 
 @pytest.mark.parametrize("text", ["<tool_call>\n{", "<tool_call>\nnow()\n</tool_call>", "<tool_call></tool_call>"])
 def test_pitfall_11_garbage_through_a_real_parser_is_no_abstention(text: str) -> None:
-    score = score_row(row(), Hermes().parse(text), text)
+    score = score_row(row(), hermes().parse(text), text)
     assert values(score)["exact_match"] == values(score)["abstained_when_due"] == values(score)["strict_json"] == 0.0
     assert score.verdict("parse_failure").value == 1.0
 

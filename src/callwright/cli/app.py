@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from callwright.cli import chat, data, doctor, evaluate, init, run, synth, tools, train
+from callwright.cli import chat, data, dialects, doctor, evaluate, init, run, synth, tools, train
 
 app = typer.Typer(
     name="callwright",
@@ -20,6 +20,7 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("chat", epilog=chat.EXAMPLE)(chat.chat)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command("dialects", epilog=dialects.EXAMPLE)(dialects.dialects)
 app.command("synth", epilog=synth.EXAMPLE)(synth.synth)
 app.add_typer(tools.app, name="tools")
 app.add_typer(data.app, name="data")

@@ -23,7 +23,7 @@ def chat(
 ) -> None:
     """Read requests from stdin, one a line, and print the reply. Calls are shown, not executed."""
     from callwright.cli.console import err, print_json
-    from callwright.dialects.text import dump
+    from callwright.dialects.syntax.jsoncalls import dump
     from callwright.generate.local import LocalEngine
     from callwright.generate.reply import Options, reply
     from callwright.pipeline.evaluate import open_subject
@@ -44,9 +44,13 @@ def chat(
         if as_json:
             calls = [{"name": call.name, "arguments": call.arguments} for call in answer.calls]
             broken = [{"text": bad.text, "reason": bad.reason} for bad in answer.broken]
-            print_json({"text": answer.text, "calls": calls, "broken": broken, "ending": answer.ending.value})
+            thinking = {"thinking": answer.thinking} if answer.thinking else {}
+            print_json(
+                {**thinking, "text": answer.text, "calls": calls, "broken": broken, "ending": answer.ending.value}
+            )
             continue
-        lines = [answer.text] if answer.text else []
+        lines = [f"(thinking) {answer.thinking}"] if answer.thinking else []
+        lines += [answer.text] if answer.text else []
         lines += [f"{call.name}({dump(call.arguments)})" for call in answer.calls]
         lines += [f"broken call: {bad.reason}: {bad.text}" for bad in answer.broken]
         print("\n".join(lines) or "(an empty reply)", flush=True)

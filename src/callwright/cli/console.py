@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     # torch, which a verb that only prints would wait seconds for
@@ -31,6 +33,16 @@ def pairs(facts: dict[str, str]) -> Table:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, value)
+    return table
+
+
+def findings_table(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Names, values and, dimmed behind them, what they mean. The values may hold brackets."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value, advice in rows:
+        table.add_row(name, Text.assemble(value, "  ", (advice, "dim")) if advice else Text(value))
     return table
 
 

@@ -36,7 +36,9 @@ app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
 
 File = Annotated[str, typer.Argument(help="A .json, .jsonl or .parquet file, plain or gzipped, in any known format.")]
 Model = Annotated[str, typer.Option("--model", help="The model whose tokenizer counts.")]
-DialectOption = Annotated[str, typer.Option("--dialect", help="'auto', 'hermes', 'compact', 'xlam' or 'native'.")]
+DialectOption = Annotated[
+    str, typer.Option("--dialect", help="'auto', 'native', 'hermes' or another of 'callwright dialects'.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only the first N rows.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="The row format, where it is not known by itself.")]
 
@@ -56,12 +58,13 @@ def show(
     from callwright.data import canonical
     from callwright.dialects import dialect_for
     from callwright.dialects.tokenise import render
+    from callwright.dialects.weights import by_meaning
     from callwright.models.tokenizer import load_tokenizer
 
     found = _nth(file, row, tools)
     tokenizer = load_tokenizer(model)
     written = dialect_for(dialect, tokenizer)
-    segments = written.segments(found)
+    segments = list(by_meaning(written.segments(found), written.family))
     rendered = render(found, written, tokenizer)
     if as_json:
         parts = [{"kind": s.kind.value, "weight": s.weight, "text": s.text} for s in segments]

@@ -16,7 +16,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Print EOS, pad, template, dialect and why; then device, precision, attention and threads, and why."""
-    from callwright.cli.console import out, pairs, print_json
+    from callwright.cli.console import findings_table, out, print_json
     from callwright.models.hardware import detect
     from callwright.models.tokenizer import as_json as findings_json
     from callwright.models.tokenizer import examine
@@ -33,7 +33,7 @@ def doctor(
         hardware = {name: {"value": value, "why": machine.why.get(name, "")} for name, value in chosen.items()}
         print_json({"model": model, "findings": findings_json(findings), "hardware": hardware})
         return
-    rows = {finding.what: f"{finding.value}  [dim]{finding.advice}[/dim]" for finding in findings}
-    rows |= {name: f"{value}  [dim]{machine.why.get(name, '')}[/dim]" for name, value in chosen.items()}
-    rows["memory"] = f"{machine.memory_gib} GiB"
-    out.print(pairs({name: value.replace("[|", "\\[|") for name, value in rows.items()}))
+    rows = [(found.what, found.value, found.advice) for found in findings]
+    rows += [(name, value, machine.why.get(name, "")) for name, value in chosen.items()]
+    rows.append(("memory", f"{machine.memory_gib} GiB", ""))
+    out.print(findings_table(rows))

@@ -11,9 +11,12 @@ from callwright.types import Conversation, Kind, Rendered, Segment
 _STYLES = {
     Kind.PREFIX: "dim",
     Kind.PROMPT: "",
+    Kind.THINKING: "italic green",
     Kind.TEXT: "green",
+    Kind.DECISION: "bold cyan",
     Kind.SCAFFOLD: "blue",
     Kind.NAME: "bold magenta",
+    Kind.KEY: "magenta",
     Kind.ARGUMENT: "yellow",
     Kind.STOP: "red",
 }

@@ -71,6 +71,8 @@ def to_row(conversation: Conversation) -> JsonObject:
 
 def _message_row(message: Message) -> JsonObject:
     row: JsonObject = {"role": message.role, "content": message.text}
+    if message.thinking:
+        row["thinking"] = message.thinking
     if message.calls:
         row["tool_calls"] = [_call_row(call) for call in message.calls]
     if message.call_id:

@@ -7,6 +7,7 @@ from typing import Any
 
 from callwright.data.fields import Fields, text
 from callwright.data.files import kind_of
+from callwright.data.thinking import thinking_of
 from callwright.errors import DataError, did_you_mean
 from callwright.types import JsonObject, Message, Role, ToolCall
 
@@ -37,7 +38,9 @@ def _message(raw: Any, what: str, where: str, fields: Fields) -> Message:
     content = raw.get("content")
     content = content if isinstance(content, str) else _content(raw, role, f"{what}.content", where)
     if role == "assistant":
-        return Message(role, content, calls=_calls(raw, what, where, fields), train=train_flag(raw, what, where))
+        thinking, content = thinking_of(raw, content, what, where)
+        calls, train = _calls(raw, what, where, fields), train_flag(raw, what, where)
+        return Message(role, content, calls=calls, train=train, thinking=thinking)
     if role == "tool":
         call_id = text(raw.get("tool_call_id"), f"{what}.tool_call_id", where)
         return Message(role, content, call_id=call_id, name=text(raw.get("name"), f"{what}.name", where))

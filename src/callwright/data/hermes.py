@@ -18,6 +18,7 @@ from callwright.data.files import kind_of
 from callwright.data.limits import cannot, no_ids, own_fields, place_of
 from callwright.data.pairing import with_ids
 from callwright.data.sharegpt import FROM
+from callwright.data.thinking import before_text, split_thinking
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, ToolCall
 
@@ -70,8 +71,10 @@ def from_row(row: JsonObject, where: str, fields: Fields) -> Conversation:
             tools = tools or declared
             messages += [Message("system", value)] if value or declared is None else []
         elif role == "assistant":
+            thinking, value = split_thinking(value)
             said, calls = _answer(value, what, where, fields)
-            messages.append(Message("assistant", said, calls, train=train_flag(turn, what, where)))
+            train = train_flag(turn, what, where)
+            messages.append(Message("assistant", said, calls, train=train, thinking=thinking))
         elif role == "tool":
             messages += _results(value, what, where)
         else:
@@ -198,6 +201,6 @@ def _turns(conversation: Conversation, messages: Sequence[Message], where: str) 
             raise cannot(conversation, "hermes", "line breaks around text beside calls")
         yield {
             "from": _WRITTEN[message.role],
-            "value": "\n".join([*([message.text] if message.text else []), *calls]),
+            "value": before_text(message) + "\n".join([*([message.text] if message.text else []), *calls]),
             **flag,
         }

@@ -59,6 +59,8 @@ def _message(message: Message) -> JsonObject:
         name = {"name": message.name} if message.name else {}
         return {"role": "tool", "tool_call_id": message.call_id, **name, "content": message.text}
     row: JsonObject = {"role": message.role, "content": message.text}
+    if message.thinking:
+        row["reasoning_content"] = message.thinking
     if message.calls:
         row["content"] = message.text or None
         row["tool_calls"] = [_call(call) for call in message.calls]

@@ -13,6 +13,7 @@ from callwright.data.fields import Fields, dump, text, tools_json
 from callwright.data.files import kind_of
 from callwright.data.limits import opening, own_fields, place_of
 from callwright.data.pairing import with_ids
+from callwright.data.thinking import before_text, split_thinking
 from callwright.errors import DataError
 from callwright.types import Conversation, JsonObject, Message, Role, ToolCall
 
@@ -69,7 +70,9 @@ def _turns(turns: Sequence[Any], where: str, fields: Fields) -> Iterator[Message
         elif role == "tool" and isinstance(value, dict | list):
             yield Message("tool", json.dumps(value, ensure_ascii=False, default=str))
         else:
-            yield Message(role, text(value, f"{what}.value", where), train=train)
+            said = text(value, f"{what}.value", where)
+            thinking, said = split_thinking(said) if role == "assistant" else ("", said)
+            yield Message(role, said, train=train, thinking=thinking)
 
 
 def _calls(value: Any, what: str, where: str, fields: Fields) -> tuple[ToolCall, ...]:
@@ -114,8 +117,8 @@ def to_row(conversation: Conversation) -> JsonObject:
 
 def _written(message: Message, where: str) -> Iterator[JsonObject]:
     flag = {} if message.train is None else {"train": message.train}
-    if message.text or not message.calls:
-        yield {"from": _WRITTEN[message.role], "value": message.text, **flag}
+    if message.text or message.thinking or not message.calls:
+        yield {"from": _WRITTEN[message.role], "value": before_text(message) + message.text, **flag}
     if message.calls:
         calls = [{"name": call.name, "arguments": call.arguments} for call in message.calls]
         yield {"from": "function_call", "value": dump(calls if len(calls) > 1 else calls[0], where), **flag}

@@ -1,7 +1,6 @@
 """ToolRL rows <-> Conversation: instruction with tools in prose, the dialogue so far as input, one turn as output.
 
-The turns are tagged: `<user>`, `<think>`, `<tool_call>` (one JSON object a line), `<obs>`, `<response>`. Thoughts stay
-in the assistant's text as `<think>...</think>`.
+The turns are tagged: `<user>`, `<think>`, `<tool_call>` (one JSON object a line), `<obs>`, `<response>`.
 """
 
 from __future__ import annotations
@@ -80,25 +79,28 @@ def _tools(listed: str, where: str, fields: Fields) -> list[JsonObject]:
 
 def _turns(value: str, what: str, where: str, fields: Fields, *, train: bool | None) -> Iterator[Message]:
     """Tagged text -> turns; thoughts, calls and a response that follow each other are one turn of the assistant."""
+    thought = ""
     said: list[str] = []
     calls: list[ToolCall] = []
+
+    def turn() -> Iterator[Message]:
+        if thought or said or calls:
+            yield Message("assistant", "\n".join(said), tuple(calls), train=train, thinking=thought)
+
     for tag, body in _tagged(value, what, where):
         if tag in ("user", "obs"):
-            if said or calls:
-                yield Message("assistant", "\n".join(said), tuple(calls), train=train)
-            said, calls = [], []
+            yield from turn()
+            thought, said, calls = "", [], []
             yield from [Message("user", body)] if tag == "user" else _results(body)
         elif tag == "tool_call":
             for raw in tags.objects(body, f"{what}: <tool_call>", where, fields):
                 calls.append(fields.call(raw, f"{what}: call {len(calls) + 1}", where))
         elif tag == "think":
-            if said or calls:
-                yield Message("assistant", "\n".join(said), tuple(calls), train=train)
-            said, calls = [f"<think> {body} </think>"], []
+            yield from turn()
+            thought, said, calls = body, [], []
         else:
             said.append(body)
-    if said or calls:
-        yield Message("assistant", "\n".join(said), tuple(calls), train=train)
+    yield from turn()
 
 
 def _tagged(value: str, what: str, where: str) -> Iterator[tuple[str, str]]:
@@ -164,16 +166,16 @@ def _check(conversation: Conversation, messages: Sequence[Message], system: str)
         raise cannot(conversation, "toolrl", "a 'train' mark on the last turn")
     no_ids(conversation, "toolrl")
     for last, message in pairwise(messages):
-        if last.role == message.role == "assistant" and not message.text.startswith("<think> "):
+        if last.role == message.role == "assistant" and not message.thinking:
             raise cannot(conversation, "toolrl", "two turns of the assistant in a row")
     for message in messages:
         if message.role == "system":
             raise cannot(conversation, "toolrl", "a system turn that is empty or not the first")
-        thought, said = _thought(message.text) if message.role == "assistant" else ("", message.text)
+        parts = (message.thinking, message.text)
         if (
-            any(mark in part for part in (thought, said) for mark in _MARKS)
-            or said != said.strip()
-            or not (said or thought or message.calls)
+            any(mark in part for part in parts for mark in _MARKS)
+            or any(part != part.strip() for part in parts)
+            or not (any(parts) or message.calls)
         ):
             raise cannot(conversation, "toolrl", "a text that is empty, has its own tags, or white space around it")
         if any(mark in dump(call.arguments, "") for call in message.calls for mark in ("</tool_call>",)):
@@ -191,14 +193,6 @@ def _check(conversation: Conversation, messages: Sequence[Message], system: str)
         raise cannot(conversation, "toolrl", "this system text")
 
 
-def _thought(said: str) -> tuple[str, str]:
-    """(thought, rest) of `<think> thought </think>\\nrest`."""
-    if not said.startswith("<think> ") or " </think>" not in said:
-        return "", said
-    thought, _, rest = said.removeprefix("<think> ").partition(" </think>")
-    return thought, rest.removeprefix("\n")
-
-
 def _written(messages: Sequence[Message], where: str) -> Iterator[str]:
     results: list[JsonObject] = []
     for place, message in enumerate(messages):
@@ -211,9 +205,8 @@ def _written(messages: Sequence[Message], where: str) -> Iterator[str]:
         elif message.role == "user":
             yield f"<user> {message.text} </user>"
         else:
-            thought, said = _thought(message.text)
             calls = [dump({"name": call.name, "parameters": call.arguments}, where) for call in message.calls]
-            parts = [f"<think> {thought} </think>"] if thought else []
+            parts = [f"<think> {message.thinking} </think>"] if message.thinking else []
             parts += ["<tool_call>\n" + "\n".join(calls) + "\n</tool_call>"] if calls else []
-            parts += [f"<response> {said} </response>"] if said else []
+            parts += [f"<response> {message.text} </response>"] if message.text else []
             yield "\n".join(parts)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from callwright.dialects import probe
 from callwright.dialects.base import Dialect
-from callwright.dialects.hermes import Hermes
-from callwright.dialects.native import native, template_writes_tools
+from callwright.dialects.chat import SCHEMAS_PLAIN, Chat
+from callwright.dialects.families import FAMILIES
+from callwright.dialects.hermes import compact, hermes
 from callwright.dialects.xlam import XlamTags
 from callwright.errors import ModelError, did_you_mean
 
@@ -20,18 +23,21 @@ def _bos(tokenizer: Any) -> str:
 
 
 def _native(tokenizer: Any) -> Dialect:
-    if not tokenizer.chat_template:
-        raise ModelError("the tokenizer has no chat template; use 'dialect: hermes'")
-    return native(tokenizer.apply_chat_template, str(tokenizer.chat_template))
+    return examine(tokenizer).dialect
 
 
-DIALECTS: dict[str, Callable[[Any], Dialect]] = {
-    "hermes": lambda tokenizer: Hermes(bos=_bos(tokenizer)),
-    "compact": lambda tokenizer: Hermes(bos=_bos(tokenizer), compact=True),
+def _chat(name: str, tokenizer: Any) -> Dialect:
+    return Chat(FAMILIES[name], SCHEMAS_PLAIN, name, bos=_bos(tokenizer))
+
+
+DIALECTS: Mapping[str, Callable[[Any], Dialect]] = {
+    "hermes": lambda tokenizer: hermes(bos=_bos(tokenizer)),
+    "compact": lambda tokenizer: compact(bos=_bos(tokenizer)),
     "xlam": lambda tokenizer: XlamTags(stop=tokenizer.eos_token, bos=_bos(tokenizer)),
+    **{name: partial(_chat, name) for name in FAMILIES if name != "hermes"},
     "native": _native,
 }
-"""Every dialect by its name in a recipe, made for one tokenizer."""
+"""Every dialect by its name in a recipe, made for one tokenizer. All but the last bring their own prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +48,27 @@ class Choice:
     why: str
 
 
+def examine(tokenizer: Any, settings: Mapping[str, Any] | None = None) -> probe.Found:
+    """The family of a tokenizer's chat template, and what that template loses. Raises ModelError where it has none."""
+    if not tokenizer.chat_template:
+        raise ModelError("the tokenizer has no chat template; use 'dialect: hermes'")
+    return probe.find(tokenizer.apply_chat_template, (tokenizer.eos_token,), settings)
+
+
 def choose(tokenizer: Any) -> Choice:
     """The dialect that `auto` means for a tokenizer."""
-    template = tokenizer.chat_template
-    if not template:
+    if not tokenizer.chat_template:
         return Choice("hermes", "the tokenizer has no chat template")
-    if not template_writes_tools(tokenizer.apply_chat_template):
-        return Choice("hermes", "the chat template does not write tools")
     try:
-        _native(tokenizer)
+        found = examine(tokenizer)
     except ModelError as error:
-        return Choice("hermes", str(error))
-    return Choice("native", "the chat template writes tools and Hermes calls")
+        return Choice("hermes", str(error).partition("; use ")[0])
+    family = found.dialect.family.name
+    return Choice(
+        "native",
+        f"the chat template writes tools, and the {family} parser reads back what it writes, "
+        f"{len(found.kept)} of {len(probe.PROBES)} probes",
+    )
 
 
 def dialect_for(name: str, tokenizer: Any) -> Dialect:

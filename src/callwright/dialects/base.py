@@ -9,30 +9,74 @@ Four laws, tested for every dialect:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from callwright.types import BrokenCall, Conversation, Reply, Segment, Tool, ToolCall
 
+if TYPE_CHECKING:
+    from callwright.dialects.family import Family
+
 ToolChoice = Literal["auto", "required", "none"]
+"""What a reply may be: text or calls, calls only, text only. One named tool is 'required' with that tool alone."""
+
+
+ThinkingMode = Literal["none", "may", "open"]
+"""Whether a reply thinks first: no, if it likes, or because the prompt has opened a block, which it must close."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A delta of one call, as OpenAI clients read it: the first of an `index` has the name (and the id, where the
+    model wrote one); all `arguments` of an index together are the JSON text of its arguments."""
+
+    index: int
+    name: str = ""
+    id: str = ""
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What a chunk of streamed text made certain: plain text, whole calls, whole broken calls."""
+    """What a chunk of streamed text made certain.
+
+    text, thinking: plain text that goes on. pieces: parts of calls as they come. calls, broken: calls that ended.
+    """
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     broken: tuple[BrokenCall, ...] = ()
+    thinking: str = ""
+    pieces: tuple[CallPiece, ...] = ()
 
 
 class StreamParser(Protocol):
-    """An incremental parser; the sum of all deltas is what `parse` gives for the whole text."""
+    """An incremental parser; the sum of all deltas is what `parse` gives for the whole text.
 
-    def feed(self, chunk: str) -> Delta: ...
+    A chunk is text, or bytes of UTF-8 that may end inside a character.
+    """
+
+    def feed(self, chunk: str | bytes) -> Delta: ...
 
     def finish(self) -> Delta: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unenforced:
+    """A schema keyword that no grammar holds a model to: `where` is its JSON pointer in the tool's parameters."""
+
+    tool: str
+    where: str
+    keyword: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """A Lark grammar in llguidance's syntax that admits a reply (without the stop), and what it cannot enforce."""
+
+    lark: str
+    unenforced: tuple[Unenforced, ...] = ()
 
 
 class Dialect(Protocol):
@@ -40,6 +84,16 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def family(self) -> Family:
+        """How the assistant's own turns are written."""
+        ...
+
+    @property
+    def trims(self) -> bool:
+        """Whether white space around texts may be lost: templates trim what they are given."""
+        ...
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -59,14 +113,30 @@ class Dialect(Protocol):
         """The conversation so far, up to where the assistant begins to write: all PREFIX or PROMPT."""
         ...
 
-    def parse(self, text: str) -> Reply:
-        """Model text (without the stop) to text, calls and broken calls. Never raises."""
+    def carry(self, prompt: str) -> str:
+        """The end of a prompt that `parse` must see before the reply: a thinking block that the prompt opened."""
         ...
 
-    def stream(self) -> StreamParser: ...
+    def parse(self, text: str, tools: Sequence[Tool] = ()) -> Reply:
+        """Model text (without the stop) to text, calls and broken calls. Never raises.
 
-    def grammar(self, tools: Sequence[Tool], choice: ToolChoice) -> str:
-        """A Lark grammar in llguidance's syntax that admits a reply (without the stop)."""
+        `tools` say what type an argument has where the family's text cannot.
+        """
+        ...
+
+    def stream(self, tools: Sequence[Tool] = ()) -> StreamParser: ...
+
+    def grammar(
+        self,
+        tools: Sequence[Tool],
+        choice: ToolChoice,
+        specials: Mapping[str, int] | None = None,
+        *,
+        parallel: bool = True,
+        thinking: ThinkingMode = "none",
+    ) -> Grammar:
+        """What a reply may be. `specials`: the tokenizer's special tokens by their text, which stand for delimiters.
+        `parallel`: whether it may hold several calls."""
         ...
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from callwright.data.lint import Problem
 from callwright.dialects.base import Dialect
-from callwright.types import Conversation, Kind, Message, Rendered, Segment
+from callwright.dialects.same import same_arguments
+from callwright.types import Conversation, Kind, Message, Rendered, Segment, Tool
 
 _PROMPT = (Kind.PREFIX, Kind.PROMPT)
 
@@ -17,11 +17,14 @@ def check_render(row: Conversation, dialect: Dialect, segments: Sequence[Segment
     found = []
     turns = _written_turns(segments)
     expected = [message for message in row.messages if message.role == "assistant"]
-    if len(turns) != len(expected):
+    # earlier turns that are not trained may be part of the prompt, where a template writes them otherwise by then
+    missing = len(expected) - len(turns)
+    if missing < 0 or any(message.train is not False for message in expected[:missing]):
         why = f"{len(expected)} assistant turns were rendered as {len(turns)}"
         return [Problem("lost in rendering", row.where, row.id, why)]
-    for place, (turn, message) in enumerate(zip(turns, expected, strict=True), 1):
-        why = _lost(turn, message, dialect)
+    expected = expected[missing:]
+    for place, ((before, turn), message) in enumerate(zip(turns, expected, strict=True), 1):
+        why = _lost(dialect.carry(before), turn, message, dialect, row.tools)
         if why:
             found.append(Problem("lost in rendering", row.where, row.id, f"assistant turn {place}: {why}"))
         trained = any(segment.weight for segment in turn)
@@ -70,38 +73,39 @@ def check_length(row: Conversation, rendered: Rendered, longest: int) -> list[Pr
     return [Problem("too long", row.where, row.id, f"{length} tokens, {length - longest} more than {longest}")]
 
 
-def _written_turns(segments: Sequence[Segment]) -> list[list[Segment]]:
-    """The assistant's own segments, turn by turn."""
-    turns: list[list[Segment]] = []
-    own = False
+def _written_turns(segments: Sequence[Segment]) -> list[tuple[str, list[Segment]]]:
+    """The assistant's own segments, turn by turn, with the piece of the prompt before each."""
+    turns: list[tuple[str, list[Segment]]] = []
+    own, before = False, ""
     for segment in segments:
         if segment.kind in _PROMPT:
-            own = False
+            own, before = False, segment.text
             continue
         if not own:
-            turns.append([])
+            turns.append((before, []))
         own = True
-        turns[-1].append(segment)
+        turns[-1][1].append(segment)
     return turns
 
 
-def _lost(turn: Sequence[Segment], message: Message, dialect: Dialect) -> str:
+def _lost(carried: str, turn: Sequence[Segment], message: Message, dialect: Dialect, tools: Sequence[Tool]) -> str:
     """What a turn lost between its message and the parse of its text; "" for nothing."""
     if turn[-1].kind is not Kind.STOP:
         return "it does not end with a stop"
-    reply = dialect.parse("".join(segment.text for segment in turn if segment.kind is not Kind.STOP))
+    reply = dialect.parse(carried + "".join(segment.text for segment in turn if segment.kind is not Kind.STOP), tools)
     if reply.broken:
         return f"it parses back as a broken call: {reply.broken[0].reason}"
-    if reply.text != message.text:
+    if reply.text != message.text and not (dialect.trims and reply.text.strip() == message.text.strip()):
         return f"its text parses back as {reply.text[:60]!r}"
-    expected = [replace(call, id="") for call in message.calls]
-    got = [replace(call, id="") for call in reply.calls]
-    if got != expected:
-        at = next(
-            (i for i, (a, b) in enumerate(zip(expected, got, strict=False)) if a != b), min(len(expected), len(got))
-        )
-        return f"call {at + 1} of {len(expected)} does not parse back as it was"
-    # 1 == 1.0 == True in Python, but not in JSON
-    if repr([call.arguments for call in got]) != repr([call.arguments for call in expected]):
-        return "an argument changes its type"
+    if reply.thinking != message.thinking and not (
+        dialect.trims and reply.thinking.strip() == message.thinking.strip()
+    ):
+        return f"its thinking parses back as {reply.thinking[:60]!r}"
+    if len(reply.calls) != len(message.calls):
+        return f"{len(message.calls)} calls parse back as {len(reply.calls)}"
+    for number, (got, call) in enumerate(zip(reply.calls, message.calls, strict=True), 1):
+        if got.name != call.name or not same_arguments(got, call):
+            if got.name == call.name and got.arguments == call.arguments:
+                return "an argument changes its type"
+            return f"call {number} of {len(message.calls)} does not parse back as it was"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callwright.dialects.text import dump
+from callwright.dialects.syntax.jsoncalls import dump
 from callwright.types import JsonObject, Tool
 
 _PLAIN = {"string", "integer", "number", "boolean", "null", "object", "array"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Any, Protocol
 
 from callwright.dialects.base import Dialect
+from callwright.dialects.weights import MEANINGS, weigh
 from callwright.errors import DataError
 from callwright.types import Conversation, Kind, Rendered, Segment
 
@@ -48,12 +49,21 @@ def render(conversation: Conversation, dialect: Dialect, tokenizer: Tokenizer) -
 
 
 def render_many(
-    conversations: Iterable[Conversation], dialect: Dialect, tokenizer: Tokenizer, batch: int = 256
+    conversations: Iterable[Conversation],
+    dialect: Dialect,
+    tokenizer: Tokenizer,
+    batch: int = 256,
+    weights: Mapping[str, float] | None = None,
 ) -> Iterator[Rendered]:
-    """Many conversations -> Rendered, tokenised `batch` rows at a time on all cores."""
+    """Many conversations -> Rendered, tokenised `batch` rows at a time on all cores.
+
+    weights: what the loss of each meaning is multiplied by, as `weights.MEANINGS` names them; 1 where none is given.
+    """
     rows = iter(conversations)
+    by_kind = {MEANINGS[name]: weight for name, weight in (weights or {}).items()}
     while chunk := list(islice(rows, batch)):
-        pieces = [pieces_of(dialect.segments(conversation)) for conversation in chunk]
+        texts = (dialect.segments(conversation) for conversation in chunk)
+        pieces = [pieces_of(weigh(text, dialect.family, by_kind) if by_kind else text) for text in texts]
         yield from tokenise(pieces, [conversation.id for conversation in chunk], tokenizer)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from callwright.dialects.base import StreamParser, ToolChoice
-from callwright.dialects.grammar import xlam_grammar
+from callwright.dialects.base import Grammar, ThinkingMode, ToolChoice
+from callwright.dialects.byfamily import ByFamily
+from callwright.dialects.families.xlam import XLAM, XLAM_DICTS
+from callwright.dialects.family import Family
+from callwright.dialects.ordered import in_schema_order
 from callwright.dialects.prefix import ToolsText
-from callwright.dialects.text import Body, DelimitedStream, Delimiters, dump, parse_with, read_python_call
+from callwright.dialects.syntax.jsoncalls import dump
 from callwright.errors import DataError
-from callwright.types import BrokenCall, Conversation, Kind, Message, Reply, Segment, Tool, ToolCall
-
-_OPEN, _CLOSE = "<calls>", "</calls>"
+from callwright.types import Conversation, Kind, Message, Segment, Tool
 
 
 def _tool_json(tool: Tool) -> dict[str, object]:
@@ -28,28 +29,22 @@ def _write_repr(tools: Sequence[Tool]) -> str:
 
 
 _JSON, _REPR = ToolsText(_write_json), ToolsText(_write_repr)
-
-
-def _read(body: str, offset: int) -> Body:
-    calls: list[ToolCall] = []
-    broken: list[BrokenCall] = []
-    for line in body.split("\n"):
-        if line.strip():
-            call = read_python_call(line, offset)
-            (broken if isinstance(call, BrokenCall) else calls).append(call)  # type: ignore[arg-type]
-        offset += len(line) + 1
-    return tuple(calls), tuple(broken)
+_EMPTY = "<calls></calls>"
 
 
 @dataclass(frozen=True)
-class XlamTags:
+class XlamTags(ByFamily):
     """One user turn and one answer. `python_dicts` writes `str(dict)` as the guides do; reading takes both."""
 
     stop: str
     bos: str = ""
     python_dicts: bool = False
     name: str = "xlam"
-    call_opening: str = _OPEN
+    trims: bool = False
+
+    @property
+    def family(self) -> Family:
+        return XLAM_DICTS if self.python_dicts else XLAM
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -61,19 +56,27 @@ class XlamTags:
             raise DataError(
                 conversation.where or conversation.id, "the xlam dialect needs an assistant turn at the end"
             )
-        return [*self._prompt(conversation, before), *self._answer(answer)]
+        own = in_schema_order(answer, conversation.tools)
+        return [*self._prompt(conversation, before), *self._answer(own)]
 
     def prompt(self, conversation: Conversation) -> Sequence[Segment]:
         return self._prompt(conversation, conversation.messages)
 
-    def parse(self, text: str) -> Reply:
-        return parse_with(self.stream(), text)
-
-    def stream(self) -> StreamParser:
-        return DelimitedStream(Delimiters(_OPEN, _CLOSE, _read, quotes="'\""))
-
-    def grammar(self, tools: Sequence[Tool], choice: ToolChoice) -> str:
-        return xlam_grammar(tools, choice)
+    def grammar(
+        self,
+        tools: Sequence[Tool],
+        choice: ToolChoice,
+        specials: Mapping[str, int] | None = None,
+        *,
+        parallel: bool = True,
+        thinking: ThinkingMode = "none",
+    ) -> Grammar:
+        """As for every family; where calls are not required, an empty block says that there are none."""
+        made = super().grammar(tools, choice, specials, parallel=parallel, thinking=thinking)
+        if choice == "required":
+            return made
+        first, rest = made.lark.split("\n", 1)
+        return replace(made, lark=f"{first} | {dump(_EMPTY)}\n{rest}")
 
     def _prompt(self, conversation: Conversation, messages: Sequence[Message]) -> list[Segment]:
         if [message.role for message in messages] != ["user"]:
@@ -91,23 +94,8 @@ class XlamTags:
 
     def _answer(self, message: Message) -> Iterator[Segment]:
         weight = 0.0 if message.train is False else 1.0
-        if message.text:
-            yield Segment(message.text, Kind.TEXT, weight)
-        if message.calls or not message.text:
-            yield Segment(_OPEN, Kind.SCAFFOLD, weight)
-            for position, call in enumerate(message.calls):
-                yield from self._call(call, weight, "\n" if position else "")
-            yield Segment(_CLOSE, Kind.SCAFFOLD, weight)
-        yield Segment(self.stop, Kind.STOP, weight)
-
-    def _call(self, call: ToolCall, weight: float, lead: str) -> Iterator[Segment]:
-        if self.python_dicts:
-            name, between, arguments = repr(call.name), ", 'arguments': ", repr(call.arguments)
-            yield Segment(lead + "{'name': ", Kind.SCAFFOLD, weight)
+        if message.calls or message.text:
+            yield from self.family.write(message)
         else:
-            name, between, arguments = dump(call.name), ', "arguments": ', dump(call.arguments)
-            yield Segment(lead + '{"name": ', Kind.SCAFFOLD, weight)
-        yield Segment(name, Kind.NAME, weight)
-        yield Segment(between, Kind.SCAFFOLD, weight)
-        yield Segment(arguments, Kind.ARGUMENT, weight)
-        yield Segment("}", Kind.SCAFFOLD, weight)
+            yield Segment(_EMPTY, Kind.SCAFFOLD, weight)
+        yield Segment(self.stop, Kind.STOP, weight)

@@ -63,18 +63,18 @@ def reply(
     """Answers each conversation, which must end before an assistant turn.
 
     >>> from callwright.generate.fake import CharacterTokenizer, FakeEngine
-    >>> from callwright.dialects.hermes import Hermes
+    >>> from callwright.dialects.hermes import hermes
     >>> from callwright.types import Message
     >>> row = Conversation("1", (), (Message("user", "hi"),))
     >>> engine = FakeEngine(['<tool_call>\\n{"name": "f", "arguments": {}}\\n</tool_call>'])
-    >>> next(reply([row], Hermes(), CharacterTokenizer(), engine, Options())).reply.calls
+    >>> next(reply([row], hermes(), CharacterTokenizer(), engine, Options())).reply.calls
     (ToolCall(name='f', arguments={}, id=''),)
     """
     opening = dialect.call_opening if options.mode == "forced" else ""
     prompts = [make_prompt(conversation, dialect, tokenizer, opening) for conversation in conversations]
-    for completion in engine.complete(prompts, options):
-        text = opening + completion.text
-        parsed = replace(dialect.parse(text), ending=completion.ending)
+    for conversation, prompt, completion in zip(conversations, prompts, engine.complete(prompts, options), strict=True):
+        text = dialect.carry(prompt.text.removesuffix(opening)) + opening + completion.text
+        parsed = replace(dialect.parse(text, conversation.tools), ending=completion.ending)
         yield Answer(parsed, text, completion.tokens)
 
 

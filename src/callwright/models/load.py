@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from callwright.errors import ModelError
+from callwright.models.call_token import grow_for, trained_rows
 from callwright.models.hardware import Hardware
 from callwright.models.quiet import quiet
 from callwright.models.tokenizer import resolve
@@ -44,9 +45,10 @@ def load_model(name: str, hardware: Hardware) -> Any:
     return model.to(hardware.device).eval()
 
 
-def add_lora(model: Any, settings: LoraSettings, seed: int) -> Any:
+def add_lora(model: Any, settings: LoraSettings, seed: int, new_token: int | None = None) -> Any:
     """Wraps the model with a fresh float32 LoRA adapter, its random half drawn from `seed`.
 
+    new_token: the id of a token whose row of the embeddings is trained and saved with the adapter.
     Raises ModelError where no module has one of the target names.
     """
     from peft import LoraConfig, get_peft_model
@@ -58,6 +60,7 @@ def add_lora(model: Any, settings: LoraSettings, seed: int) -> Any:
         lora_dropout=settings.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
+        trainable_token_indices=None if new_token is None else trained_rows(model, new_token),
     )
     torch.manual_seed(seed)
     try:
@@ -81,6 +84,7 @@ def load_adapter(model: Any, folder: Path) -> Any:
     if not (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder}: holds no adapter_config.json; give a run's 'adapter' folder")
     try:
+        grow_for(model, folder)
         with quiet():
             return PeftModel.from_pretrained(model, str(folder)).merge_and_unload().eval()
     except (RuntimeError, ValueError, KeyError) as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from callwright.dialects import choose
+from callwright.dialects import choose, dialect_for
+from callwright.dialects import examine as from_template
+from callwright.dialects.serving import flags
 from callwright.errors import ModelError
 from callwright.models.bundled import BUNDLED, bundled_folder
 from callwright.types import JsonObject
@@ -95,6 +98,7 @@ def examine(name: str) -> list[Finding]:
         Finding("embeddings", "tied to the output layer" if tied else "apart from the output layer"),
         Finding("chat template", _template_text(tokenizer)),
         Finding("dialect", choice.name, choice.why),
+        *_family_findings(tokenizer, choice.name),
     ]
     if len(tokenizer) > text.vocab_size:
         findings.append(
@@ -105,9 +109,43 @@ def examine(name: str) -> list[Finding]:
     return findings
 
 
+def _family_findings(tokenizer: Any, name: str) -> Iterator[Finding]:
+    """What the dialect means: its calls, its stops, which of its marks are special tokens, and how to serve it."""
+    found = from_template(tokenizer) if name == "native" else None
+    dialect = found.dialect if found else dialect_for(name, tokenizer)
+    family = dialect.family
+    yield Finding("calls", family.name, repr(family.hint)[1:-1])
+    if found and found.dialect.settings:
+        settings = ", ".join(f"{key}={value}" for key, value in found.dialect.settings.items())
+        yield Finding("template settings", settings, "serve with the same chat_template_kwargs")
+    yield Finding("stops", " ".join(dialect.stops), "the first is written, and trained, after every turn")
+    special = special_tokens(tokenizer)
+    marks = list(dict.fromkeys([*family.never, *dialect.stops]))
+    yield Finding("special tokens", " ".join(mark for mark in marks if mark in special) or "none of its marks")
+    for loss in found.losses if found else ():
+        yield Finding("the template loses", loss, "such rows are refused, with their place")
+    vllm, sglang = flags(family.name)
+    yield Finding("vLLM", vllm or "no parser for these calls", "" if vllm else "callwright serve reads them")
+    yield Finding("SGLang", sglang or "no parser for these calls")
+    template = "--jinja, with the model's own template" if name == "native" else "--jinja --chat-template-file"
+    yield Finding("llama.cpp", template, "" if name == "native" else "the model's own template writes no tools")
+
+
+def special_tokens(tokenizer: Any) -> dict[str, int]:
+    """The tokens that are no text: what grammars name by id."""
+    return {token.content: int(number) for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
 def as_json(findings: list[Finding]) -> JsonObject:
     """Findings as a JSON object for `--json`."""
-    return {f.what: {"value": f.value, "advice": f.advice} for f in findings}
+    made: JsonObject = {}
+    for found in findings:
+        known = made.get(found.what)
+        if known:
+            known["value"] += f"; {found.value}"
+        else:
+            made[found.what] = {"value": found.value, "advice": found.advice}
+    return made
 
 
 def _pad_finding(tokenizer: Any, tied: bool) -> Finding:

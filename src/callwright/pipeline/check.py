@@ -16,6 +16,7 @@ from callwright.data.lint import KINDS, Linter, LintReport, Problem, bad_row
 from callwright.dialects.base import Dialect
 from callwright.dialects.check import check_length, check_render, check_text, check_tokens
 from callwright.dialects.tokenise import pieces_of, render, tokenise
+from callwright.dialects.views import views
 from callwright.errors import DataError
 from callwright.pipeline.folder import write_json
 from callwright.types import BadRow, Conversation, Rendered, Segment
@@ -68,9 +69,11 @@ class Checks:
             else:
                 found += self.linter.check(row)
                 try:
-                    text = list(self.dialect.segments(row))
-                    found += check_text(row, text)
-                    found += check_render(row, self.dialect, text)
+                    # the last view has the most text; a row that needs several is trained as all of them
+                    for view in views(row, self.dialect):
+                        text = list(self.dialect.segments(view))
+                        found += check_text(row, text)
+                        found += check_render(view, self.dialect, text)
                 except DataError as error:
                     found.append(Problem("lost in rendering", row.where, row.id, error.what))
             problems.append(found)

@@ -12,10 +12,11 @@ from callwright.dialects.base import Dialect
 from callwright.errors import DataError
 from callwright.generate.local import LocalEngine
 from callwright.generate.reply import Options, reply
+from callwright.models.call_token import add_call_token
 from callwright.models.hardware import detect
 from callwright.models.load import load_adapter, load_model
 from callwright.models.tokenizer import load_tokenizer
-from callwright.pipeline.tune import trained_dialect
+from callwright.pipeline.tune import trained_call_token, trained_dialect
 from callwright.recipe import Eval
 from callwright.score.failures import write_report
 from callwright.score.run import RowScore, build_report, failures_of, score_row
@@ -39,6 +40,9 @@ def open_subject(model: str, adapter: Path | None, dialect: str) -> Subject:
     """
     tokenizer = load_tokenizer(model)
     written = dialect_for(trained_dialect(dialect, adapter), tokenizer)
+    token = trained_call_token(adapter)
+    if token:
+        add_call_token(tokenizer, token, written.family)
     loaded = load_model(model, detect())
     if adapter is None:
         return Subject("base", loaded, tokenizer, written)

@@ -13,8 +13,10 @@ from typing import Protocol
 from callwright import __version__
 from callwright.data import canonical, conversations, write
 from callwright.data.sources import is_named
+from callwright.dialects.views import all_views
 from callwright.errors import DataError
 from callwright.models.load import load_adapter, load_model
+from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.check import Checker, lint_rows
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
@@ -85,7 +87,8 @@ def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wa
     skipped = folder.done("train")
     watch.step("train", skipped)
     if not skipped:
-        prepared = prepare(list(conversations(folder.path / "data" / "train.jsonl")), workshop, recipe.train.max_length)
+        rows = list(conversations(folder.path / "data" / "train.jsonl"))
+        prepared = prepare(rows, workshop, recipe.train.max_length, recipe.train.weights)
         settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
         machine = workshop.hardware
         chosen = {
@@ -103,7 +106,8 @@ def _make_rows(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wat
     """Rows are checked while they still know the user's own file and line, and written once they are clean."""
     made = training_rows(recipe)
     checker = Checker(workshop.dialect, workshop.tokenizer, recipe.train.max_length)
-    kept = lint_rows(made.conversations, checker, folder.path / "lint.json", drop=recipe.data.bad_rows == "drop")
+    rows = all_views(made.conversations, workshop.dialect)
+    kept = lint_rows(rows, checker, folder.path / "lint.json", drop=recipe.data.bad_rows == "drop")
     if not kept:
         raise DataError(str(folder.path / "lint.json"), "every row has an error; nothing is left to train on")
     write(folder.path / "data" / "train.jsonl", kept)
@@ -161,7 +165,9 @@ def _subject(recipe: Recipe, workshop: Workshop, folder: RunFolder, name: str) -
     model = load_model(recipe.model, workshop.hardware)
     if name == "tuned":
         model = load_adapter(model, folder.path / "adapter")
-    return Subject(name, model, workshop.tokenizer, workshop.dialect)
+    # the base model has no row for a token that training added
+    fresh = name == "base" and workshop.new_token is not None
+    return Subject(name, model, load_tokenizer(recipe.model) if fresh else workshop.tokenizer, workshop.dialect)
 
 
 def _digest(rows: Sequence[Conversation]) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
 from callwright.dialects.tokenise import render_many
 from callwright.errors import DataError
+from callwright.models.call_token import add_call_token, grow
 from callwright.models.hardware import Hardware, detect
 from callwright.models.load import LoraSettings, add_lora, load_model, parameter_counts
 from callwright.models.tokenizer import load_tokenizer
@@ -21,7 +22,7 @@ from callwright.report.plots import loss_curve
 from callwright.train.batch import Plan
 from callwright.train.loop import Progress, Run, Settings, train, with_steps
 from callwright.train.lora import fused_lora
-from callwright.types import Conversation, Rendered
+from callwright.types import Conversation, JsonObject, Rendered
 
 _NOTES = "callwright.json"
 
@@ -54,18 +55,23 @@ class Workshop:
     hardware: Hardware
     tokenizer: Any
     dialect: Dialect
+    new_token: int | None = None
 
 
 def open_workshop(recipe: Recipe) -> Workshop:
     """Loads the tokenizer, chooses the dialect and looks at the machine. Raises ModelError."""
     tokenizer = load_tokenizer(recipe.model)
     hardware = detect(recipe.train.precision, recipe.train.threads)
-    return Workshop(hardware, tokenizer, dialect_for(recipe.dialect, tokenizer))
+    dialect = dialect_for(recipe.dialect, tokenizer)
+    added = add_call_token(tokenizer, recipe.call_token, dialect.family) if recipe.call_token else None
+    return Workshop(hardware, tokenizer, dialect, added)
 
 
-def prepare(rows: Sequence[Conversation], workshop: Workshop, max_length: int) -> Prepared:
-    """Conversations -> tokens and weights. Raises DataError where every row is too long."""
-    rendered = list(render_many(rows, workshop.dialect, workshop.tokenizer))
+def prepare(
+    rows: Sequence[Conversation], workshop: Workshop, max_length: int, weights: Mapping[str, float] | None = None
+) -> Prepared:
+    """Conversations -> tokens and weights, by meaning where `weights` says so. Raises DataError: all are too long."""
+    rendered = list(render_many(rows, workshop.dialect, workshop.tokenizer, weights=weights))
     kept = tuple(row for row in rendered if len(row.token_ids) <= max_length)
     if not kept:
         shortest = min(len(row.token_ids) for row in rendered)
@@ -104,7 +110,10 @@ def tune(
 ) -> tuple[int, int]:
     """Trains and saves the adapter; (trained, all) parameters. A failed run keeps its checkpoints."""
     lora = LoraSettings(**recipe.lora.model_dump())
-    model = add_lora(load_model(recipe.model, workshop.hardware), lora, recipe.train.seed)
+    base = load_model(recipe.model, workshop.hardware)
+    if workshop.new_token is not None:
+        grow(base, workshop.tokenizer, workshop.new_token)
+    model = add_lora(base, lora, recipe.train.seed, workshop.new_token)
     settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
     with fused_lora(model):
         train(model, prepared.rows, settings, Run(folder.path, resume=resume, watch=watch))
@@ -115,9 +124,20 @@ def tune(
 
 def _save(model: Any, workshop: Workshop, folder: Path) -> None:
     """What PEFT and transformers load, and beside it the dialect, without which the adapter is asked in other words."""
-    model.save_pretrained(str(folder))
+    # whole embeddings are never trained, only a row of them, which PEFT keeps by itself
+    model.save_pretrained(str(folder), save_embedding_layers=False)
     workshop.tokenizer.save_pretrained(str(folder))
-    write_json(folder / _NOTES, {"dialect": workshop.dialect.name})
+    notes: JsonObject = {"dialect": workshop.dialect.name}
+    if workshop.new_token is not None:
+        notes["call_token"] = workshop.tokenizer.convert_ids_to_tokens(workshop.new_token)
+    write_json(folder / _NOTES, notes)
+
+
+def trained_call_token(adapter: Path | None) -> str | None:
+    """The token that an adapter brought with it."""
+    if adapter is None or not (adapter / _NOTES).is_file():
+        return None
+    return cast("str | None", json.loads((adapter / _NOTES).read_text(encoding="utf-8")).get("call_token"))
 
 
 def trained_dialect(name: str, adapter: Path | None) -> str:

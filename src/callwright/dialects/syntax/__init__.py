@@ -1,0 +1,1 @@
+"""How calls are spelt, read and written: JSON objects, Python calls, raw values between tags."""
