@@ -149,7 +149,7 @@ class _Values:
                 yield from cursor.space()
             key = yield from self.key(cursor)
             if key in made:
-                raise cursor.wrong(f"the key {key!r} comes twice")
+                raise Broken(f"at character {cursor.at}, the key {key!r} comes twice", cursor.at)
             emit(f"{', ' if made else ''}{_dump(key)}: ")
             made[key] = yield from self.value(cursor, emit, depth)
             yield from cursor.space()

@@ -247,10 +247,10 @@ def _rest(cursor: Cursor, keys: Keys) -> Reading[str]:
         yield from cursor.space()
         if not (yield from cursor.literal(",")):
             break
-        key, value = yield from _member(cursor)
+        key = yield from _key(cursor)
         if key in (keys.name, *keys.arguments):
             raise Broken(f"the call has {key!r} twice", cursor.at)
-        call_id = _other(cursor, key, value, keys) or call_id
+        call_id = _other(cursor, key, (yield from json_value(cursor)), keys) or call_id
     yield from cursor.expect("}")
     return call_id
 
@@ -262,11 +262,6 @@ def _other(cursor: Cursor, key: str, value: Any, keys: Keys) -> str:
     if (key, value) != ("type", "function"):
         raise Broken(f"a call has no member {key!r}", cursor.at)
     return ""
-
-
-def _member(cursor: Cursor) -> Reading[tuple[str, Any]]:
-    key = yield from _key(cursor)
-    return key, (yield from json_value(cursor))
 
 
 def _key(cursor: Cursor) -> Reading[str]:

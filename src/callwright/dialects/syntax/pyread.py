@@ -70,7 +70,7 @@ def _keyword(cursor: Cursor, call: OpenCall, arguments: JsonObject) -> Reading[N
 
 def _put(cursor: Cursor, call: OpenCall, arguments: JsonObject, key: str) -> Reading[None]:
     if key in arguments:
-        raise cursor.wrong(f"the argument {key!r} comes twice")
+        raise Broken(f"at character {cursor.at}, the argument {key!r} comes twice", cursor.at)
     call.arguments(f"{', ' if arguments else ''}{dump(key)}: ")
     arguments[key] = yield from python_value(cursor, call.arguments)
 
@@ -89,9 +89,9 @@ def _spread(cursor: Cursor, call: OpenCall, arguments: JsonObject) -> Reading[No
 
 
 def _dict_key(cursor: Cursor) -> Reading[str]:
-    key = yield from python_value(cursor)
-    if not isinstance(key, str):
-        raise cursor.wrong("a key must be a string")
+    if (yield from cursor.peek()) not in ("'", '"'):
+        raise cursor.wrong("a key in quotes should come")
+    key: str = yield from python_value(cursor)
     yield from cursor.space()
     yield from cursor.expect(":")
     yield from cursor.space()

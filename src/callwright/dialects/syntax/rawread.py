@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from callwright.dialects.parse.cursor import Cursor, Marks, Reading
+from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading
 from callwright.dialects.syntax.jsonread import DECODER, OpenCall, too_deep
 from callwright.types import JsonObject, Kind, Tool
 
@@ -115,7 +115,7 @@ class Arguments:
         """A raw value up to one of `ends`, which is passed. Raises Broken for a key that comes twice, or no end."""
         cursor = self._cursor
         if key in self.values:
-            raise cursor.wrong(f"the argument {key!r} comes twice")
+            raise Broken(f"at character {cursor.at}, the argument {key!r} comes twice", cursor.at)
         self._call.arguments(f"{', ' if self.values else ''}{json.dumps(key, ensure_ascii=False)}: ")
         schema = (self._root.get("properties") or {}).get(key)
         start = cursor.at
