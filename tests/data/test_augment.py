@@ -277,3 +277,10 @@ def test_kinds_share_the_copies_and_others_make_up_for_what_one_cannot_do() -> N
 def test_an_unknown_kind_names_the_nearest() -> None:
     with pytest.raises(DataError, match="unknown kind 'withold'; did you mean 'withhold'"):
         augmented([ROW], ["withold"], 1, random.Random(0))
+
+
+def test_a_function_that_is_called_undeclared_is_no_distractor() -> None:
+    ring, knock = (Tool(name, name, {"type": "object", "properties": {}}) for name in ("ring", "knock"))
+    calls = (ToolCall("ring", {}), ToolCall("knock", {"door": 1}))
+    row = Conversation("1", (ring,), (Message("user", "ring, knock"), Message("assistant", "", calls)))
+    assert augmentations["random_distractors"](row, random.Random(0), Around((knock,), ())) is None

@@ -75,6 +75,8 @@ def _harmless(row: Conversation, others: Sequence[Tool], around: Around) -> list
         if message.role == "user" and not answer.calls
     ]
     taken = {tool.name for tool in row.tools} | {name for text in requests for name in around.called_for(text)}
+    # a row may call what it does not declare, which is an error already, and not to be made another
+    taken |= {call.name for message in row.messages for call in message.calls}
     return [
         tool
         for tool in {tool.name: tool for tool in others}.values()
