@@ -62,6 +62,7 @@ class Family:
     parallel: whether a turn holds several calls. beside: whether it holds text beside them; text_after: behind them
     too, as its template writes it. never: marks that text cannot hold, because they begin something else; never_lines:
     what no line of it can begin with, as expressions.
+    nothing: how a turn is written that says nothing.
     text_open, text_close: what stands around plain text; beside_open, beside_close: around text before calls, where
     that is something else. write_turn: how a turn is written, where that is not thinking, then text, then calls.
     habits: what else a model's template writes. quick: reads whole texts of the usual form faster than `read`.
@@ -86,6 +87,7 @@ class Family:
     text_close: str = ""
     beside_open: str = ""
     beside_close: str = ""
+    nothing: str = ""
     open_end: tuple[str, str] | None = None
     call_stop: str = ""
     write_turn: Callable[[Message, float], Iterator[Segment]] | None = None
@@ -126,6 +128,8 @@ class Family:
         if message.calls:
             lead = self.gap if message.text else ""
             yield from write_calls(self.layout, message.calls, self.write_call, lead, weight)
+        elif self.nothing and not message.text:
+            yield Segment(self.nothing, Kind.SCAFFOLD, weight)
 
 
 def write_calls(

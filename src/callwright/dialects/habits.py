@@ -53,7 +53,9 @@ def _before(own: Sequence[Segment], usual: Sequence[Segment], family: Family) ->
             continue
         if place and marks:
             text = text.partition(marks.closing)[2]
-        yield from _without(text, _to(usual, part.kind, family))
+        ending = _to(usual, part.kind, family)
+        if text.endswith(ending):
+            yield text.removesuffix(ending)
         return
 
 
@@ -68,11 +70,6 @@ def _to(usual: Sequence[Segment], kind: Kind, family: Family) -> str:
     if marks and any(part.kind is Kind.THINKING for part in usual):
         text = text.removeprefix(marks.inside + marks.closing).removeprefix(marks.behind)
     return text
-
-
-def _without(text: str, ending: str) -> Iterator[str]:
-    if text.endswith(ending):
-        yield text.removesuffix(ending)
 
 
 def _after(parts: Sequence[Segment]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from callwright.dialects.base import Grammar, ThinkingMode, ToolChoice
 from callwright.dialects.byfamily import ByFamily
 from callwright.dialects.families.xlam import XLAM, XLAM_DICTS
 from callwright.dialects.family import Family
@@ -29,7 +28,6 @@ def _write_repr(tools: Sequence[Tool]) -> str:
 
 
 _JSON, _REPR = ToolsText(_write_json), ToolsText(_write_repr)
-_EMPTY = "<calls></calls>"
 
 
 @dataclass(frozen=True)
@@ -57,26 +55,11 @@ class XlamTags(ByFamily):
                 conversation.where or conversation.id, "the xlam dialect needs an assistant turn at the end"
             )
         own = in_schema_order(answer, conversation.tools)
-        return [*self._prompt(conversation, before), *self._answer(own)]
+        stop = Segment(self.stop, Kind.STOP, 0.0 if own.train is False else 1.0)
+        return [*self._prompt(conversation, before), *self.family.write(own), stop]
 
     def prompt(self, conversation: Conversation) -> Sequence[Segment]:
         return self._prompt(conversation, conversation.messages)
-
-    def grammar(
-        self,
-        tools: Sequence[Tool],
-        choice: ToolChoice,
-        specials: Mapping[str, int] | None = None,
-        *,
-        parallel: bool = True,
-        thinking: ThinkingMode = "none",
-    ) -> Grammar:
-        """As for every family; where calls are not required, an empty block says that there are none."""
-        made = super().grammar(tools, choice, specials, parallel=parallel, thinking=thinking)
-        if choice == "required":
-            return made
-        first, rest = made.lark.split("\n", 1)
-        return replace(made, lark=f"{first} | {dump(_EMPTY)}\n{rest}")
 
     def _prompt(self, conversation: Conversation, messages: Sequence[Message]) -> list[Segment]:
         if [message.role for message in messages] != ["user"]:
@@ -91,11 +74,3 @@ class XlamTags(ByFamily):
             Segment(f"{self.bos}<user>", Kind.PREFIX),
             Segment(f"{messages[0].text}</user>\n\n<tools>{tools}</tools>\n\n", Kind.PROMPT),
         ]
-
-    def _answer(self, message: Message) -> Iterator[Segment]:
-        weight = 0.0 if message.train is False else 1.0
-        if message.calls or message.text:
-            yield from self.family.write(message)
-        else:
-            yield Segment(_EMPTY, Kind.SCAFFOLD, weight)
-        yield Segment(self.stop, Kind.STOP, weight)

@@ -33,6 +33,8 @@ def grammar(
             reply = calls.behind(turn.led(family.layout.opening))
         else:
             reply = f"({turn.text()})? | {turn.automatic(calls)}"
+            if family.nothing:
+                reply = f"{reply} | {rules.text(family.nothing)}"
     thought = turn.thought(thinking)
     start = f"{thought} ({reply})" if thought else reply
     return Grammar(rules.lark(start), tuple(dict.fromkeys(rules.unenforced)))

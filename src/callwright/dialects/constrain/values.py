@@ -15,6 +15,7 @@ from callwright.dialects.constrain.enforce import enforceable
 from callwright.dialects.constrain.patterns import INTEGER, NUMBER, exponents, unlike
 from callwright.dialects.constrain.ranges import within_limits
 from callwright.dialects.constrain.rules import Rules, either, holding, in_order, listed, literally, terminal
+from callwright.dialects.syntax.markup import Markup
 from callwright.dialects.syntax.rawread import allowed_types, raw_text, value_of
 from callwright.schema.walk import children
 from callwright.types import JsonObject, Tool
@@ -321,20 +322,7 @@ def _one_of(forms: Sequence[str]) -> str:
     return f"({some}){'' if all(forms) else '?'}" if some else ""
 
 
-class Marks(Protocol):
-    """What stands around raw arguments."""
-
-    @property
-    def key_open(self) -> str: ...
-
-    @property
-    def key_end(self) -> str: ...
-
-    @property
-    def value_end(self) -> str: ...
-
-
-def raw_arguments_rule(tool: Tool, form: Marks, rules: Rules) -> str:
+def raw_arguments_rule(tool: Tool, form: Markup, rules: Rules) -> str:
     """Arguments between marks: strings as they are, everything else as JSON."""
     raw = _Raw(tool, rules, form)
     return _one_of([raw.members(one) for one in raw.compiler.forms(raw.compiler.schema)])
@@ -343,7 +331,7 @@ def raw_arguments_rule(tool: Tool, form: Marks, rules: Rules) -> str:
 class _Raw:
     """Raw arguments of one tool -> rules for values and the mark behind each."""
 
-    def __init__(self, tool: Tool, rules: Rules, marks: Marks) -> None:
+    def __init__(self, tool: Tool, rules: Rules, marks: Markup) -> None:
         self.compiler = Compiler(tool, Json(marks.value_end.strip()), rules)
         self.rules, self.root, self.marks = rules, tool.parameters, marks
 

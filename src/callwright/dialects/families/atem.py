@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from callwright.dialects.constrain.rules import Rules
 from callwright.dialects.family import Family, Layout
-from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading
-from callwright.dialects.parse.turn import Thinking
-from callwright.dialects.syntax.rawcalls import Markup, markup_rule, read_markup, refine, write_markup
+from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading, unsaid
+from callwright.dialects.parse.turn import Thinking, addressed
+from callwright.dialects.syntax.markup import Markup
+from callwright.dialects.syntax.rawcalls import markup_rule, read_markup, refine, write_markup
 from callwright.types import Kind, Message, Segment, Tool, ToolCall
 
 _NEXT = "<|start|>assistant"
@@ -23,23 +24,9 @@ _HEADS = Marks({"message": "<|message|>", "end": "<|eom|>", "turn": "<|eot|>", "
 _ENDS = Marks({"end": "<|eom|>", "turn": "<|eot|>", "start": _NEXT})
 
 
-def _read(cursor: Cursor) -> Reading[None]:
-    """Parts one after another: what is said to self is thinking, to the user text, to a tool a call."""
-    begins = True
-    while True:
-        place = cursor.at
-        if begins and (yield from cursor.literal(" to=")):
-            yield from _part(cursor, place)
-        found = yield from cursor.find(_STARTS, cursor.say)
-        if found is None:
-            return
-        begins = found.lastgroup == "start"
-        if not begins:
-            yield from _call(cursor, found.start())
-
-
 def _part(cursor: Cursor, start: int) -> Reading[None]:
-    found = yield from cursor.find(_HEADS, _nothing)
+    """What is said to self is thinking, to the user text, to a tool a call."""
+    found = yield from cursor.find(_HEADS, unsaid)
     if found is None or found.lastgroup != "message":
         cursor.broken(start, cursor.at, f"the header at character {start} is followed by no <|message|>")
         return
@@ -53,12 +40,8 @@ def _part(cursor: Cursor, start: int) -> Reading[None]:
         yield from _call(cursor, start, whom)
     else:
         cursor.at = place
-        yield from cursor.find(_ENDS, _nothing)
+        yield from cursor.find(_ENDS, unsaid)
         cursor.broken(start, cursor.at, f"at character {place}, {_OPEN!r} should come")
-
-
-def _nothing(start: int, end: int) -> None:
-    """A header says nothing before it is whole."""
 
 
 def _call(cursor: Cursor, start: int, whom: str = "") -> Reading[None]:
@@ -113,7 +96,7 @@ ATEM = Family(
     stops=("<|eot|>",),
     layout=Layout(" to=", "", "<|eom|>" + _NEXT, each=True),
     write_call=_write_call,
-    read=_read,
+    read=addressed(_STARTS, _part, _call),
     call_rule=_rule,
     refine=refine,
     hint=(

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from callwright.dialects.constrain.rules import Rules
 from callwright.dialects.family import Family, Layout
-from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading
-from callwright.dialects.parse.turn import Thinking
+from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading, unsaid
+from callwright.dialects.parse.turn import Thinking, addressed
 from callwright.dialects.syntax.jsoncalls import named_rule, refine, write_named
 from callwright.dialects.syntax.jsonread import OpenCall, read_arguments
 from callwright.types import Kind, Message, Segment, Tool, ToolCall
@@ -25,23 +25,9 @@ _KNOWN = re.compile(
 )
 
 
-def _read(cursor: Cursor) -> Reading[None]:
-    """Messages one after another: a header, then what it announces. What has no header is text."""
-    begins = True
-    while True:
-        place = cursor.at
-        if begins and (yield from cursor.literal(" to=")):
-            yield from _message(cursor, place)
-        found = yield from cursor.find(_STARTS, cursor.say)
-        if found is None:
-            return
-        begins = found.lastgroup == "start"
-        if not begins:
-            yield from _message(cursor, found.start())
-
-
 def _message(cursor: Cursor, start: int) -> Reading[None]:
-    found = yield from cursor.find(_HEADER, _nothing)
+    """A header, then what it announces. What has no header is text."""
+    found = yield from cursor.find(_HEADER, unsaid)
     header = cursor.text[start : found.start() if found else len(cursor.text)]
     if found is None or found.lastgroup != "message":
         cursor.broken(start, cursor.at, f"the header at character {start} is followed by no <|message|>")
@@ -53,10 +39,6 @@ def _message(cursor: Cursor, start: int) -> Reading[None]:
         yield from _call(cursor, start, start + known.start("to"), start + known.end("to"))
     else:
         yield from cursor.find(_ENDS, cursor.think if known["channel"] == "analysis" else cursor.say)
-
-
-def _nothing(start: int, end: int) -> None:
-    """A header says nothing before it is whole."""
 
 
 def _call(cursor: Cursor, start: int, name: int, name_end: int) -> Reading[None]:
@@ -115,7 +97,7 @@ HARMONY = Family(
     stops=("<|return|>", "<|call|>"),
     layout=Layout("<|channel|>commentary to=functions.", "", "<|call|><|start|>assistant", each=True),
     write_call=_WRITE,
-    read=_read,
+    read=addressed(_STARTS, _message, _message),
     call_rule=_rule,
     refine=refine,
     hint="<|channel|>commentary to=functions.<function-name> <|constrain|>json<|message|><args-json-object><|call|>",

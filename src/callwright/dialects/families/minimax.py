@@ -7,7 +7,8 @@ import re
 from callwright.dialects.family import Family, Layout
 from callwright.dialects.parse.quick import markup, opening_of, quick_reader
 from callwright.dialects.parse.turn import Block, reader
-from callwright.dialects.syntax.rawcalls import Markup, markup_rule, read_markup, refine, write_markup
+from callwright.dialects.syntax.markup import Markup
+from callwright.dialects.syntax.rawcalls import markup_rule, read_markup, refine, write_markup
 
 _FORM = Markup('">\n', '<parameter name="', '">', "</parameter>\n", "</invoke>")
 _READ = read_markup(_FORM, re.compile(r'[^"\n]+'), re.compile(r'[^"\n]+'))

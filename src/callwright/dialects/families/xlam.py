@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from callwright.dialects.constrain.rules import Rules
 from callwright.dialects.constrain.values import PYTHON, Compiler
 from callwright.dialects.family import Family, Layout
-from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading
+from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading, unsaid
 from callwright.dialects.parse.quick import SPACE, objects, opening_of, quick_reader
 from callwright.dialects.parse.turn import Block
 from callwright.dialects.syntax.jsoncalls import object_rule, refine, write_object
@@ -54,16 +54,12 @@ def _line(cursor: Cursor, start: int) -> Reading[None]:
         yield from _line_end(cursor)
     except Broken as error:
         cursor.at = max(error.resync, start)
-        ends = yield from cursor.find(_LINE_ENDS, _nothing)
+        ends = yield from cursor.find(_LINE_ENDS, unsaid)
         if ends:
             cursor.at = ends.start()
         cursor.broken(start, cursor.at, error.reason)
     else:
         cursor.call(call)
-
-
-def _nothing(start: int, end: int) -> None:
-    """The rest of a broken line is no text."""
 
 
 def _line_end(cursor: Cursor) -> Reading[None]:
@@ -155,6 +151,7 @@ XLAM = Family(
     gap="",
     thinking=None,
     never=(_OPEN,),
+    nothing=_OPEN + _CLOSE,
 )
 
 XLAM_DICTS = Family(
@@ -170,4 +167,5 @@ XLAM_DICTS = Family(
     gap="",
     thinking=None,
     never=(_OPEN,),
+    nothing=_OPEN + _CLOSE,
 )

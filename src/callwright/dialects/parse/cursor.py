@@ -22,6 +22,10 @@ Emit = Callable[[str], None]
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
+def unsaid(start: int, end: int) -> None:
+    """What `Cursor.find` emits to where the text before a delimiter says nothing, or nothing yet."""
+
+
 class Broken(Exception):
     """What is wrong with a call. `resync` is where the search for its end goes on, in characters of the reply."""
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 from callwright.dialects.parse.turn import Block
 from callwright.dialects.syntax.jsonread import DECODER, DEEPEST, Keys, too_deep
+from callwright.dialects.syntax.markup import Markup
 from callwright.dialects.syntax.rawread import schemas_of, value_of
 from callwright.types import JsonObject, Reply, Tool, ToolCall
 
@@ -254,26 +255,7 @@ def objects(block: Block, step: str = "") -> Calls:
     return several(begin_of(block), behind, one)
 
 
-class Form(Protocol):
-    """Where a family with raw values puts its marks, as `rawcalls.Markup` has them."""
-
-    @property
-    def name_end(self) -> str: ...
-
-    @property
-    def key_open(self) -> str: ...
-
-    @property
-    def key_end(self) -> str: ...
-
-    @property
-    def value_end(self) -> str: ...
-
-    @property
-    def close(self) -> str: ...
-
-
-def markup(form: Form, block: Block, name: str, key: str) -> Calls:
+def markup(form: Markup, block: Block, name: str, key: str) -> Calls:
     """Calls with raw values. name, key: what they may be made of, as character classes."""
     called = re.compile(f"({name}+){_mark(form.name_end)}{SPACE}")
     key_end = SPACE.join(re.escape(mark) for mark in form.key_end.split()) + ("\n?" if form.key_end[-1] == "\n" else "")

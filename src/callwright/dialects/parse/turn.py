@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from callwright.dialects.parse.cursor import Broken, Cursor, Marks, ReadCall, Reading, ReadTurn
@@ -44,6 +45,9 @@ class Thinking:
 
 THINK = Thinking()
 
+ReadPart = Callable[[Cursor, int], Reading[None]]
+"""Reads one part of a turn, which begins at a place. Never raises."""
+
 
 def reader(
     blocks: tuple[tuple[Block, ReadCall], ...],
@@ -74,6 +78,26 @@ def reader(
             elif name.startswith("block") or name == "line":
                 block, call = blocks[line[2] if name == "line" and line else int(name[5:])]
                 yield from _block(cursor, block, call, found.start(name))
+
+    return read
+
+
+def addressed(starts: Marks, part: ReadPart, other: ReadPart) -> ReadTurn:
+    """A reader of a turn whose parts have headers. starts: what begins a part, "start" before a header.
+    part: reads one whose header begins at its place with " to="; other: one that another mark begins."""
+
+    def read(cursor: Cursor) -> Reading[None]:
+        begins = True
+        while True:
+            place = cursor.at
+            if begins and (yield from cursor.literal(" to=")):
+                yield from part(cursor, place)
+            found = yield from cursor.find(starts, cursor.say)
+            if found is None:
+                return
+            begins = found.lastgroup == "start"
+            if not begins:
+                yield from other(cursor, found.start())
 
     return read
 

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from callwright.dialects.constrain.rules import Rules
 from callwright.dialects.constrain.values import raw_arguments_rule
 from callwright.dialects.family import CallRule, WriteCall
 from callwright.dialects.parse.cursor import Cursor, Marks, ReadCall, Reading
 from callwright.dialects.syntax.jsonread import OpenCall
+from callwright.dialects.syntax.markup import Markup
 from callwright.dialects.syntax.rawread import Arguments, raw_text
 from callwright.types import Kind, Segment, Tool, ToolCall
-
-
-@dataclass(frozen=True)
-class Markup:
-    """Where a family puts its marks: name_end behind the name, then for each argument key_open KEY key_end VALUE
-    value_end, then close. White space around marks may be missing when it is read, where it is no part of a value.
-    A value that holds its own end cannot be written: lint finds it.
-    """
-
-    name_end: str
-    key_open: str
-    key_end: str
-    value_end: str
-    close: str
 
 
 def write_markup(form: Markup) -> WriteCall:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading
+from callwright.dialects.parse.cursor import Broken, Cursor, Marks, Reading, unsaid
 from callwright.dialects.syntax.jsonread import DECODER, OpenCall, too_deep
 from callwright.types import JsonObject, Kind, Tool
 
@@ -122,7 +122,7 @@ class Arguments:
         text = certainly_text(schema, self._root)
         if text:
             self._call.arguments('"')
-        found = yield from cursor.find(ends, self._string if text else _nothing)
+        found = yield from cursor.find(ends, self._string if text else unsaid)
         if found is None:
             raise cursor.wrong(f"the argument {key!r} is not closed")
         raw = cursor.text[start : found.start()]
@@ -137,7 +137,3 @@ class Arguments:
 
     def _string(self, start: int, end: int) -> None:
         self._call.arguments(json.dumps(self._cursor.text[start:end], ensure_ascii=False)[1:-1])
-
-
-def _nothing(start: int, end: int) -> None:
-    """A value whose type is not known before it ends is not streamed."""
