@@ -1,20 +1,27 @@
-"""Examples a second in training: Callwright against TRL's SFTTrainer, same model, rows, tokens, LoRA and precision.
+"""Training side by side: Callwright, TRL's trainers and a plain PEFT loop; the same model, tokens, LoRA and precision.
 
-    python benchmarks/train.py                     # both workloads; about 15 minutes on two cores
-    python benchmarks/train.py --workload fixed
+    python benchmarks/train.py                       # all four workloads; about an hour on two cores
+    python benchmarks/train.py --workload fixed16
 
-TRL runs at each of several settings on a few rows, and then, at the fastest of them, on more; packing is on in all
-but one, checkpointing off in all. Both sides are given the same token ids and the same places with loss.
+Workloads: one fixed set of 16 tools, one of 48, every row with its own tools (xLAM shape), and preference pairs on
+the 16 tools. Each side runs in a process of its own, whose peak memory is measured; TRL at each of several settings on
+a few rows, and then at the fastest of them. All are given the same token ids (DPO: the same texts) and the same places
+with loss. The roofline: the matrix products that a step needs, each counted once, over the time that it took, against a
+large bfloat16 matrix product in the same process.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +29,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 
+from callwright.data.preferences import corrupted
 from callwright.dialects import dialect_for
 from callwright.dialects.tokenise import render_many
 from callwright.models import attention
@@ -29,158 +37,270 @@ from callwright.models.hardware import detect
 from callwright.models.load import LoraSettings, add_lora, load_model
 from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.rows import training_rows
-from callwright.recipe import Recipe, load_recipe
-from callwright.train.batch import Plan, flatten, micro_batches, prefix_keys
-from callwright.train.loop import Run, Settings, train
+from callwright.recipe import load_recipe
+from callwright.train.batch import Example, MicroBatch, Plan, flatten, passes
+from callwright.train.logprobs import Scorer
+from callwright.train.loop import Run, Settings, singles, train
 from callwright.train.lora import fused_lora
-from callwright.train.objectives import sft
+from callwright.train.objectives.dpo import Dpo
+from callwright.train.objectives.sft import Sft
 from callwright.types import Rendered
 from common import data_folder, write_result
 
 MODEL = "smollm2-135m"
 LORA = LoraSettings(r=16, alpha=32)
-# TRL's settings that are tried: packed to a length, or padded; `batch` sequences a step
-CANDIDATES: list[dict[str, Any]] = [
-    {"packing": True, "max_length": 1024, "batch": 1},
-    {"packing": True, "max_length": 1024, "batch": 4},
-    {"packing": True, "max_length": 2048, "batch": 1},
-    {"packing": False, "max_length": 4096, "batch": 4},
-]
+BATCH = {"fixed16": 32, "fixed48": 32, "xlam": 16, "dpo": 16}
+MAX_TOKENS = 4096
+# what is tried of TRL: `batch` sequences a step, padded, or packed to a length
+PADDED = [{"packing": False, "batch": batch} for batch in (1, 4)]
+PACKED = {
+    "fixed16": [{"packing": True, "batch": 1, "length": length} for length in (1024, 2048)],
+    "fixed48": [{"packing": True, "batch": 1, "length": 4096}],
+    "xlam": [{"packing": True, "batch": 1, "length": length} for length in (1024, 2048)],
+    "dpo": [],
+}
+Setting = dict[str, Any]
 
 
-def rows_of(workload: str, count: int) -> tuple[list[Rendered], Recipe]:
-    """The first `count` rows of a recipe, as tokens."""
+def examples_of(workload: str, count: int) -> list[Example]:
+    """The first `count` examples of a workload, as tokens."""
     data = data_folder()
-    if workload == "fixed":
-        recipe = load_recipe("recipes/hwu64_16.yaml", [f"data.train={data}/train/hwu64.jsonl.gz"])
+    if workload == "xlam":
+        changes = [f"data.train={data}/raw/xlam/xlam_shape.json.gz", f"data.rows={count}"]
+        recipe = load_recipe("recipes/xlam_shape.yaml", changes)
     else:
-        recipe = load_recipe(
-            "recipes/xlam_shape.yaml", [f"data.train={data}/raw/xlam/xlam_shape.json.gz", f"data.rows={count}"]
-        )
+        tools = 48 if workload == "fixed48" else 16
+        changes = [f"data.train={data}/train/hwu64.jsonl.gz", f"tools.most_frequent={tools}"]
+        recipe = load_recipe("recipes/hwu64_16.yaml", changes)
     tokenizer = load_tokenizer(MODEL)
-    rows = training_rows(recipe).conversations[:count]
-    return list(render_many(rows, dialect_for(recipe.dialect, tokenizer), tokenizer)), recipe
+    dialect = dialect_for(recipe.dialect, tokenizer)
+    rows = training_rows(recipe).conversations
+    if workload != "dpo":
+        return singles(render_many(rows[:count], dialect, tokenizer))
+    pairs = [pair for pair, _ in zip(corrupted(rows), range(count), strict=False)]
+    made = list(render_many([row for pair in pairs for row in (pair.chosen, pair.rejected)], dialect, tokenizer))
+    return list(zip(made[0::2], made[1::2], strict=True))
 
 
-def ours(rows: Sequence[Rendered], batch_size: int, max_tokens: int) -> float:
-    """Examples a second over whole optimizer steps; one step before the clock starts."""
-    settings = Settings(Plan(batch_size, max_tokens, seed=0), max(1, len(rows) // batch_size), 1e-4, save_every=0)
+def ours(examples: Sequence[Example], workload: str, setting: Setting) -> dict[str, Any]:
+    """Examples a second over whole optimizer steps, one before the clock starts; and the roofline."""
+    size = min(BATCH[workload], len(examples))
+    plan = Plan(size, MAX_TOKENS, seed=0)
     model = add_lora(load_model(MODEL, detect()), LORA, seed=0)
+    objective = Dpo() if workload == "dpo" else Sft()
     seconds: list[float] = []
-    folder = tempfile.mkdtemp()
-    with fused_lora(model):
-        for name, part in (("warm", rows[: batch_size // 4]), ("run", rows)):
-            steps = settings if name == "run" else Settings(Plan(batch_size // 4, max_tokens, 0), 1, 1e-4)
-            target = Path(folder) / name
-            target.mkdir()
-            seconds.clear()
-            train(model, part, steps, Run(target, watch=lambda progress: seconds.append(progress.seconds)))
-    shutil.rmtree(folder)
-    return batch_size * len(seconds) / sum(seconds)
+    steps = 1 + len(examples) // size
+    with tempfile.TemporaryDirectory() as folder, fused_lora(model):
+        run = Run(Path(folder), watch=lambda progress: seconds.append(progress.seconds), objective=objective)
+        train(model, [*examples, *examples[:size]], Settings(plan, steps, 1e-4, save_every=0), run)
+    fast = matmul_rate()
+    (batches,) = passes(examples[:size], plan)
+    work = sum(flops(model, flatten(some), workload == "dpo") for some in batches)
+    rate = work / (sum(seconds[1:]) / len(seconds[1:]))
+    return {
+        "examples_per_s": size * len(seconds[1:]) / sum(seconds[1:]),
+        "flat_tokens_of_a_step": sum(len(flatten(some).token_ids) for some in batches),
+        "gflop_per_s": round(rate / 1e9),
+        "matmul_gflop_per_s": round(fast / 1e9),
+        "of_matmul": round(rate / fast, 3),
+    }
 
 
-def dataset(rows: Sequence[Rendered]) -> Any:
-    from datasets import Dataset
+def matmul_rate() -> float:
+    """FLOP/s of a bfloat16 product of 4096 x 4096 matrices, the best of eight."""
+    a, b = torch.randn(4096, 4096).bfloat16(), torch.randn(4096, 4096).bfloat16()
+    best = float("inf")
+    for _ in range(8):
+        start = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - start)
+    return 2 * 4096**3 / best
 
-    return Dataset.from_list(
-        [{"input_ids": list(r.token_ids), "completion_mask": [int(w > 0) for w in r.weights]} for r in rows]
+
+def flops(model: Any, batch: MicroBatch, reference: bool) -> float:
+    """The matrix products of one pass, forward and back: frozen weights twice (they have no gradient), LoRA three
+    times, attention's two forward and four back over the pairs that see one another, and the output layer twice."""
+    config = model.config
+    frozen = sum(
+        p.numel() for n, p in model.named_parameters() if not p.requires_grad and p.dim() == 2 and "embed" not in n
     )
+    lora = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    tokens, places = len(batch.token_ids), len(batch.targets)
+    pairs = float((batch.layout.positions + 1).sum())
+    seen = 2 * pairs * config.hidden_size * config.num_hidden_layers
+    head = 2 * places * config.vocab_size * config.hidden_size
+    made = 4 * frozen * tokens + 6 * lora * tokens + 6 * seen + 2 * head
+    return made + ((2 * frozen * tokens + 2 * seen + head) if reference else 0)
 
 
-def trainer(rows: Sequence[Rendered], setting: dict[str, Any], folder: str) -> Any:
+def plain(examples: Sequence[Example], workload: str, setting: Setting) -> dict[str, Any]:
+    """What one writes by hand: PEFT, padded batches, AdamW. SFT alone."""
+    rows = [row for example in examples for row in example]
+    model = add_lora(load_model(MODEL, detect()), LORA, seed=0)
+    model.train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+    start = time.perf_counter()
+    for low in range(0, len(rows), 4):
+        some = rows[low : low + 4]
+        width = max(len(row.token_ids) for row in some)
+        ids = torch.zeros(len(some), width, dtype=torch.long)
+        labels = torch.full((len(some), width), -100)
+        mask = torch.zeros(len(some), width, dtype=torch.long)
+        for place, row in enumerate(some):
+            ids[place, : len(row.token_ids)] = torch.tensor(row.token_ids)
+            mask[place, : len(row.token_ids)] = 1
+            supervised = torch.tensor(row.weights) > 0
+            labels[place, : len(row.token_ids)][supervised] = torch.tensor(row.token_ids)[supervised]
+        with torch.autocast("cpu", torch.bfloat16):
+            model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return {"examples_per_s": len(rows) / (time.perf_counter() - start)}
+
+
+def trl_settings(setting: Setting, folder: str) -> dict[str, Any]:
+    hardware = detect()
+    return {
+        "output_dir": folder,
+        "per_device_train_batch_size": setting["batch"],
+        "gradient_accumulation_steps": 1,
+        "num_train_epochs": 1,
+        "learning_rate": 1e-4,
+        "bf16": hardware.precision == "bf16",
+        "use_cpu": hardware.device == "cpu",
+        "max_length": setting.get("length", 8192),
+        "gradient_checkpointing": False,
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_num_workers": 0,
+        "seed": 0,
+    }
+
+
+def sft_trainer(rows: Sequence[Rendered], setting: Setting, folder: str) -> Any:
     """TRL's SFTTrainer on tokenised rows, loss on the same places."""
+    from datasets import Dataset
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
-    hardware = detect()
-    config = SFTConfig(
-        output_dir=folder,
-        per_device_train_batch_size=setting["batch"],
-        gradient_accumulation_steps=1,
-        num_train_epochs=1,
-        learning_rate=1e-4,
-        bf16=hardware.precision == "bf16",
-        use_cpu=hardware.device == "cpu",
-        packing=setting["packing"],
-        max_length=setting["max_length"],
-        completion_only_loss=True,
-        gradient_checkpointing=False,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        dataloader_num_workers=0,
-        seed=0,
-    )
-    lora = LoraConfig(r=LORA.r, lora_alpha=LORA.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
-    tokenizer = load_tokenizer(MODEL)
+    table = [{"input_ids": list(r.token_ids), "completion_mask": [int(w > 0) for w in r.weights]} for r in rows]
     return SFTTrainer(
-        model=load_model(MODEL, hardware),
-        args=config,
-        train_dataset=dataset(rows),
-        processing_class=tokenizer,
-        peft_config=lora,
+        model=load_model(MODEL, detect()),
+        args=SFTConfig(**trl_settings(setting, folder), packing=setting["packing"], completion_only_loss=True),
+        train_dataset=Dataset.from_list(table),
+        processing_class=load_tokenizer(MODEL),
+        peft_config=LoraConfig(r=LORA.r, lora_alpha=LORA.alpha, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
 
 
-def theirs(rows: Sequence[Rendered], setting: dict[str, Any]) -> float:
-    """Examples a second of `trainer.train()` over the rows, once."""
+def dpo_trainer(pairs: Sequence[Example], setting: Setting, folder: str) -> Any:
+    """TRL's DPOTrainer on the same texts, its reference the model without the adapter too."""
+    from datasets import Dataset
+    from peft import LoraConfig
+    from trl import DPOConfig, DPOTrainer
+
+    tokenizer = load_tokenizer(MODEL)
+    table = []
+    for pair in pairs:
+        place = next(number for number, weight in enumerate(pair[0].weights) if weight)
+        right, wrong = (tokenizer.decode(row.token_ids[place:]) for row in pair)
+        table.append({"prompt": tokenizer.decode(pair[0].token_ids[:place]), "chosen": right, "rejected": wrong})
+    return DPOTrainer(
+        model=load_model(MODEL, detect()),
+        args=DPOConfig(**trl_settings(setting, folder), beta=0.1),
+        train_dataset=Dataset.from_list(table),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(r=LORA.r, lora_alpha=LORA.alpha, target_modules="all-linear", task_type="CAUSAL_LM"),
+    )
+
+
+def theirs(examples: Sequence[Example], workload: str, setting: Setting) -> dict[str, Any]:
+    """Examples a second of `trainer.train()` over the examples, once."""
     with tempfile.TemporaryDirectory() as folder:
-        made = trainer(rows, setting, folder)
+        rows = [row for example in examples for row in example]
+        made = dpo_trainer(examples, setting, folder) if workload == "dpo" else sft_trainer(rows, setting, folder)
         start = time.perf_counter()
         made.train()
-        return len(rows) / (time.perf_counter() - start)
+        return {"examples_per_s": len(examples) / (time.perf_counter() - start)}
 
 
-def losses(rows: Sequence[Rendered]) -> dict[str, float]:
-    """The loss per supervised token that each side computes on the same rows with an untrained adapter."""
+def losses(examples: Sequence[Example], workload: str, setting: Setting) -> dict[str, Any]:
+    """The loss per supervised token that TRL and we compute on the same rows with an untrained adapter."""
+    rows = [row for example in examples for row in example]
     with tempfile.TemporaryDirectory() as folder:
-        made = trainer(rows, {"packing": False, "max_length": 8192, "batch": len(rows)}, folder)
+        made = sft_trainer(rows, {"packing": False, "batch": len(rows)}, folder)
         inputs = next(iter(made.get_train_dataloader()))
         with torch.no_grad(), torch.autocast(made.model.device.type, torch.bfloat16):
             peer = float(made.compute_loss(made.model, dict(inputs), num_items_in_batch=None))
     attention.install()
     model = add_lora(load_model(MODEL, detect()), LORA, seed=0)
     model.get_base_model().set_attn_implementation(attention.NAME)
-    plan = Plan(len(rows), 8192, 0)
-    total = weight = 0.0
     with torch.no_grad(), fused_lora(model):
-        for batch in micro_batches(rows, prefix_keys(rows, plan), plan):
-            got = sft.loss(model, batch)
-            total, weight = total + float(got.total), weight + got.weight
-    return {"trl": round(peer, 5), "callwright": round(total / weight, 5)}
+        total = float(Sft()(Scorer(model), flatten(examples)).total)
+    return {"trl": round(peer, 5), "callwright": round(total / sum(map(Sft().weight, examples)), 5)}
 
 
-def measure(workload: str, trl_rows: int, our_rows: int) -> dict[str, Any]:
-    """One workload: the loss on equal data, TRL's best setting, both speeds and their ratio."""
-    rows, recipe = rows_of(workload, our_rows)
-    batch = flatten([rows[:32]]) if workload == "fixed" else flatten([[row] for row in rows[:4]])
-    tried = [{**setting, "examples_per_s": round(theirs(rows[: trl_rows // 2], setting), 3)} for setting in CANDIDATES]
-    best = max(tried, key=lambda setting: setting["examples_per_s"])
-    setting = {key: best[key] for key in ("packing", "max_length", "batch")}
-    peer = max(best["examples_per_s"], theirs(rows[:trl_rows], setting))
-    mine = ours(rows, recipe.train.batch_size, recipe.train.max_tokens)
-    return {
+SIDES: dict[str, Callable[..., dict[str, Any]]] = {"ours": ours, "plain": plain, "theirs": theirs, "losses": losses}
+
+
+def one_side(side: str, workload: str, count: int, setting: Setting | None = None) -> dict[str, Any]:
+    """One side in a process of its own: what it measured, and its peak memory in MiB."""
+    command = [sys.executable, __file__, "--side", side, "--workload", workload, "--rows", str(count)]
+    command += ["--setting", json.dumps(setting or {})]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{side} {workload}: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(side, workload, setting or "", found, file=sys.stderr, flush=True)
+    return found
+
+
+def measure(workload: str, peer_rows: int, our_rows: int) -> dict[str, Any]:
+    """One workload: the loss on equal data, every side's speed and memory, and the ratios."""
+    settings = [*PADDED, *PACKED[workload]]
+    tried = [{**setting, **one_side("theirs", workload, peer_rows // 2, setting)} for setting in settings]
+    best = max(tried, key=lambda found: found["examples_per_s"])
+    again = one_side(
+        "theirs", workload, peer_rows, {key: best[key] for key in ("packing", "batch", "length") if key in best}
+    )
+    peer = max(best["examples_per_s"], again["examples_per_s"])
+    mine = one_side("ours", workload, our_rows)
+    result = {
         "workload": workload,
-        "tokens_per_row": round(sum(len(row.token_ids) for row in rows) / len(rows), 1),
-        "prefix_tokens": rows[0].prefix_len,
-        "flat_tokens_of_a_batch": len(batch.token_ids),
-        "loss_on_equal_data": losses(rows[:4]),
+        "callwright": mine,
+        "trl_examples_per_s": round(peer, 4),
+        "trl_peak_mib": min(best["peak_mib"], again["peak_mib"]),
         "trl_tried": tried,
-        "trl_examples_per_s": round(peer, 3),
-        "callwright_examples_per_s": round(mine, 3),
-        "ratio": round(mine / peer, 2),
+        "ratio_to_trl": round(mine["examples_per_s"] / peer, 2),
     }
+    if workload != "dpo":
+        hand = one_side("plain", workload, peer_rows)
+        result["plain_peft"] = hand
+        result["ratio_to_plain_peft"] = round(mine["examples_per_s"] / hand["examples_per_s"], 2)
+        result["loss_on_equal_data"] = one_side("losses", workload, 4)
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workload", choices=["fixed", "xlam", "both"], default="both")
+    parser.add_argument("--workload", choices=[*BATCH, "all"], default="all")
     parser.add_argument("--trl-rows", type=int, default=16)
     parser.add_argument("--our-rows", type=int, default=128)
+    parser.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--setting", default="{}", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(detect().threads)
-    names = ["fixed", "xlam"] if options.workload == "both" else [options.workload]
+    if options.side:
+        examples = examples_of(options.workload, options.rows)
+        found = SIDES[options.side](examples, options.workload, json.loads(options.setting))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        shutil.rmtree("trainer_output", ignore_errors=True)
+        print(json.dumps({**found, "peak_mib": round(peak)}))
+        return
+    names = list(BATCH) if options.workload == "all" else [options.workload]
     write_result("train", [measure(name, options.trl_rows, options.our_rows) for name in names])
 
 

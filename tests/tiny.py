@@ -57,7 +57,7 @@ def tiny(architecture: str, seed: int = 0, **changes: Any) -> Any:
     return model_class(config_class(**sizes)).float()
 
 
-def tiny_folder(folder: Path, *, tied: bool = False, **tokenizer_settings: Any) -> str:
+def tiny_folder(folder: Path, *, tied: bool = False, width: int = 32, **tokenizer_settings: Any) -> str:
     """A complete model folder: random weights, and a byte-level BPE whose only merges are none."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -72,6 +72,7 @@ def tiny_folder(folder: Path, *, tied: bool = False, **tokenizer_settings: Any) 
     settings = {"eos_token": "<|im_end|>", "pad_token": "<pad>", "model_max_length": 2048} | tokenizer_settings
     PreTrainedTokenizerFast(tokenizer_object=backend, **settings).save_pretrained(str(folder))
     sizes = {"vocab_size": len(vocabulary), "num_hidden_layers": 2, "max_position_embeddings": 2048, "pad_token_id": 0}
+    sizes |= {"hidden_size": width, "intermediate_size": 2 * width}
     model = tiny("llama", **sizes, tie_word_embeddings=tied)
     model.save_pretrained(str(folder))
     return str(folder)

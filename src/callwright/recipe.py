@@ -121,16 +121,46 @@ class Synth(_Part):
 
 
 class Lora(_Part):
-    """PEFT's LoRA, by its own names."""
+    """PEFT's LoRA, by its own names, for the methods `lora` and `qlora`."""
 
     r: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: str | list[str] = "all-linear"
+    use_dora: bool = False
+    use_rslora: bool = False
+
+
+class Choose(_Part):
+    """The checkpoint with the best exact match on a dev sample, by real generation every `every` steps.
+
+    data: a file of dev rows, of which `rows` are drawn; without one so many training rows are kept out for it.
+    patience: training ends after so many scores in a row that are no better; 0 never.
+    """
+
+    data: str | None = None
+    rows: int = Field(default=60, ge=1)
+    every: int = Field(default=50, ge=1)
+    patience: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(default=256, ge=1)
+
+
+class Dpo(_Part):
+    """Preference tuning on `pairs`, a file that `callwright data pairs` writes; the reference is the model without its
+    adapter. `sft` adds so much of the right reply's own loss."""
+
+    pairs: str
+    beta: float = Field(default=0.1, gt=0)
+    sft: float = Field(default=0.0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
 
 
 class Train(_Part):
     """The loop. `epochs` or `steps`; `max_tokens` flat tokens a forward pass; `max_length` tokens a row.
+
+    optimizer: adamw, adafactor, sgd, and on CUDA adamw_8bit and paged_adamw_8bit. gradient_checkpointing: 'auto'
+    computes activations again where memory would not hold them. shard: FSDP2 instead of DDP where several processes
+    train. trackers: where accelerate sends the log: tensorboard, wandb, mlflow, trackio.
 
     `weights` multiplies the loss of what a token means: thinking, text, decision (what opens a call, or the first word
     of a text), scaffold (what a grammar forces), name, key, argument, stop. What is not named counts 1.
@@ -149,6 +179,11 @@ class Train(_Part):
     max_length: int = Field(default=4096, ge=16)
     share_prefixes: bool = True
     save_every: int = Field(default=50, ge=0)
+    optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "adafactor", "sgd"] = "adamw"
+    gradient_checkpointing: Literal["auto"] | bool = "auto"
+    shard: bool = False
+    trackers: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = []
+    choose: Choose | None = None
     threads: int = Field(default=0, ge=0)
     seed: int = 0
     weights: dict[str, Annotated[float, Field(ge=0)]] = {}
@@ -180,17 +215,22 @@ class Eval(_Part):
 class Recipe(_Part):
     """Everything that a run depends on. Paths are relative to the folder that the command is given in.
 
+    method: 'lora', 'qlora' (the frozen weights in 4 bits) or 'full'. adapter: a trained one to begin with; it becomes
+    part of the frozen model, and of the adapter that is saved. dpo: preference tuning instead of supervised.
     call_token: makes what opens a call one new special token, trained with the adapter; plain text does as well.
     """
 
     output: str
     model: str = "smollm2-135m"
+    adapter: str | None = None
+    method: Literal["lora", "qlora", "full"] = "lora"
     dialect: str = "auto"
     call_token: str | None = None
     tools: Tools = Tools()
     data: Data = Data()
     synth: Synth | None = None
     lora: Lora = Lora()
+    dpo: Dpo | None = None
     train: Train = Train()
     eval: Eval | None = None
 
@@ -224,8 +264,16 @@ def make_recipe(content: JsonObject, where: str) -> Recipe:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
         raise RecipeError("\n".join(f"{where}: {line}" for line in _explain(error))) from error
-    if recipe.data.train is None and recipe.synth is None:
+    if recipe.data.train is None and recipe.synth is None and recipe.dpo is None:
         raise RecipeError(f"{where}: nothing to train on; give 'data.train' or 'synth'")
+    if recipe.dpo is not None and (recipe.data.train is not None or recipe.synth is not None):
+        raise RecipeError(f"{where}: 'dpo' trains on its 'pairs'; leave 'data.train' and 'synth' out")
+    if recipe.dpo is not None and recipe.method == "full":
+        raise RecipeError(f"{where}: 'dpo' compares with the model without its adapter; use method lora or qlora")
+    if recipe.method == "full" and (recipe.call_token or recipe.adapter):
+        raise RecipeError(f"{where}: method full has no adapter; leave 'call_token' and 'adapter' out")
+    if recipe.method == "qlora" and recipe.call_token:
+        raise RecipeError(f"{where}: 'call_token' trains a row of the embeddings; use method lora")
     if recipe.synth is not None and recipe.tools.source is None:
         raise RecipeError(f"{where}: 'synth' makes rows from tools; give 'tools.source'")
     if recipe.tools.source is not None and recipe.tools.most_frequent is not None:

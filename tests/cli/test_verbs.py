@@ -25,11 +25,12 @@ VERBS = [
     ("eval",),
     ("chat",),
     ("doctor",),
+    ("estimate",),
     ("dialects",),
     ("synth",),
     *(("tools", verb) for verb in ("show", "lint", "diff")),
     *(("data", verb) for verb in ("show", "lint", "convert", "stats", "split")),
-    *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "migrate", "review", "verify")),
+    *(("data", verb) for verb in ("dedupe", "overlap", "mix", "augment", "pairs", "migrate", "review", "verify")),
 ]
 
 

@@ -15,24 +15,12 @@ from hypothesis import strategies as st
 from callwright.errors import RunError
 from callwright.models.load import LoraSettings, add_lora
 from callwright.train import checkpoint
-from callwright.train.batch import Plan, epoch_order, micro_batches, prefix_keys, step_rows
-from callwright.train.loop import Progress, Run, Settings, rate_at, train, with_steps
+from callwright.train.batch import Plan, Schedule, flatten, passes
+from callwright.train.loop import Progress, Run, rate_at, singles, train, with_steps
 from callwright.train.lora import fused_lora
 from callwright.types import Rendered
+from small_run import PLAN, ROWS, SETTINGS
 from tiny import VOCABULARY, tiny
-
-PLAN = Plan(batch_size=4, max_tokens=200, seed=0)
-SETTINGS = Settings(PLAN, steps=6, learning_rate=0.01, precision="float32", warmup_ratio=0.0)
-
-
-def row(number: int, prefix: int = 20, length: int = 30) -> Rendered:
-    shared = [3 + i % 50 for i in range(prefix)]
-    own = [5 + (number * 7 + i * 3) % 90 for i in range(length - prefix)]
-    weights = [0.0] * (length - 5) + [1.0] * 5
-    return Rendered(shared + own, weights, prefix, f"r{number}")
-
-
-ROWS = [row(n, length=26 + n % 9) for n in range(10)]
 
 
 def lora(model: Any, seed: int = 1) -> Any:
@@ -55,38 +43,48 @@ def test_schedules() -> None:
 
 
 def test_steps_from_epochs() -> None:
-    assert with_steps(SETTINGS, rows=10, epochs=1).steps == 3
-    assert with_steps(SETTINGS, rows=10, epochs=2).steps == 5
+    assert with_steps(SETTINGS, examples=10, epochs=1).steps == 3
+    assert with_steps(SETTINGS, examples=10, epochs=2).steps == 5
+
+
+def _examples(shapes: list[tuple[int, int]]) -> list[tuple[Rendered, ...]]:
+    """Rows of one of four prefixes, 20 tokens long, and of a length."""
+    return singles(
+        Rendered([kind + 3] * 20 + [9] * (length - 20), [0.0] * (length - 2) + [1.0, 0.5], 20, str(number))
+        for number, (kind, length) in enumerate(shapes)
+    )
+
+
+SHAPES = st.lists(st.tuples(st.integers(0, 3), st.integers(22, 60)), min_size=1, max_size=12)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(-1, 3), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 3), st.integers(0, 2))
+@given(SHAPES, st.integers(1, 9), st.integers(0, 3), st.integers(0, 2), st.booleans())
 def test_every_row_once_an_epoch_in_the_same_order_every_time(
-    keys: list[int], batch: int, seed: int, epoch: int
+    shapes: list[tuple[int, int]], batch: int, seed: int, epoch: int, share: bool
 ) -> None:
-    plan = Plan(batch, 100, seed)
-    order = epoch_order(keys, plan, epoch)
-    assert sorted(order) == list(range(len(keys)))
-    assert order == epoch_order(keys, plan, epoch)
-    steps = [step_rows(keys, plan, step) for step in range(len(keys))]
+    examples, plan = _examples(shapes), Plan(batch, 100, seed, share_prefixes=share)
+    schedule = Schedule(examples, plan)
+    order = schedule.epoch(epoch)
+    assert sorted(order) == list(range(len(shapes)))
+    assert order == Schedule(examples, plan).epoch(epoch)
+    steps = [schedule.step(step) for step in range(len(shapes))]
     assert all(len(chosen) == batch for chosen in steps)
     seen = [number for chosen in steps for number in chosen]
-    assert seen[: len(keys)] == epoch_order(keys, plan, 0)
+    assert seen[: len(shapes)] == schedule.epoch(0)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(22, 60)), min_size=1, max_size=12), st.integers(30, 300))
-def test_micro_batches_hold_every_row_within_the_budget(shapes: list[tuple[int, int]], budget: int) -> None:
-    rows = [
-        Rendered([kind + 3] * 20 + [9] * (length - 20), [0.0] * (length - 2) + [1.0, 0.5], 20, str(i))
-        for i, (kind, length) in enumerate(shapes)
-    ]
-    plan = Plan(len(rows), budget, 0)
-    batches = list(micro_batches(rows, prefix_keys(rows, plan), plan))
-    assert sum(batch.rows for batch in batches) == len(rows)
-    assert sum(batch.total_weight for batch in batches) == pytest.approx(1.5 * len(rows))
+@given(SHAPES, st.integers(30, 300), st.integers(1, 4))
+def test_passes_hold_every_row_within_the_budget(shapes: list[tuple[int, int]], budget: int, processes: int) -> None:
+    examples, plan = _examples(shapes), Plan(len(shapes), budget, 0)
+    parts = passes(examples, plan, processes)
+    assert len({len(part) for part in parts}) == 1, "every process has equally many passes"
+    made = [flatten(some) for part in parts for some in part if some]
+    assert sorted(name for batch in made for name in batch.names) == sorted(row.id for (row,) in examples)
+    assert sum(batch.total_weight for batch in made) == pytest.approx(1.5 * len(shapes))
     longest = max(length for _, length in shapes)
-    assert all(len(batch.token_ids) <= max(budget, longest) for batch in batches)
+    assert all(len(batch.token_ids) <= max(budget, longest) for batch in made)
 
 
 def test_the_loss_falls_and_every_step_is_logged(tmp_path: Path) -> None:
@@ -115,7 +113,7 @@ def test_how_a_step_is_cut_does_not_change_it(tmp_path: Path) -> None:
 
 def test_nothing_supervised_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no row has a supervised token"):
-        train(lora(tiny("llama")), [Rendered([1, 2, 3], [0.0] * 3, 0)], SETTINGS, Run(tmp_path))
+        train(lora(tiny("llama")), singles([Rendered([1, 2, 3], [0.0] * 3, 0)]), SETTINGS, Run(tmp_path))
 
 
 def test_a_started_folder_is_not_overwritten(tmp_path: Path) -> None:
@@ -134,7 +132,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path: Path)
             with torch.no_grad():
                 next(iter(checkpoint.trained(model).values())).fill_(float("nan"))
 
-    with pytest.raises(RunError, match="step 5: the loss is nan"):
+    with pytest.raises(RunError, match="step 5: the loss is nan; it comes from every row: the weights have run away"):
         train(model, ROWS, replace(SETTINGS, save_every=2), Run(tmp_path, watch=spoil))
     assert checkpoint.latest(tmp_path / "checkpoints").name == "step-000004"  # type: ignore[union-attr]
 

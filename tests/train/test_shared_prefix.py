@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 
-from callwright.models import attention
-from callwright.train.batch import MicroBatch, Plan, flatten, micro_batches, prefix_keys
-from callwright.train.objectives import sft
+from callwright.models import attention, tree
+from callwright.train.batch import MicroBatch, Plan, flatten, passes
+from callwright.train.logprobs import Scorer
+from callwright.train.loop import singles
+from callwright.train.objectives.sft import Sft
 from callwright.types import Rendered
 from tiny import ARCHITECTURES, VOCABULARY, tiny
 
@@ -49,8 +52,9 @@ def _together(model: torch.nn.Module, batches: Sequence[MicroBatch]) -> tuple[fl
     model.set_attn_implementation(attention.NAME)  # type: ignore[operator]
     model.zero_grad()
     total = 0.0
+    scorer: Any = Scorer(model)
     for batch in batches:
-        loss = sft.loss(model, batch)
+        loss = Sft()(scorer, batch)
         loss.total.backward()
         total += float(loss.total.detach())
     return total, _gradients(model)
@@ -71,29 +75,30 @@ def _assert_equal(got: tuple[float, dict[str, torch.Tensor]], want: tuple[float,
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_pitfall_13_shared_prefix_equals_one_row_at_a_time(architecture: str) -> None:
     model, rows = tiny(architecture), _rows(prefix=21, count=7)
-    _assert_equal(_together(model, [flatten([rows])]), _one_at_a_time(model, rows))
+    _assert_equal(_together(model, [flatten(singles(rows))]), _one_at_a_time(model, rows))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_pitfall_13_packing_equals_one_row_at_a_time(architecture: str) -> None:
     model, rows = tiny(architecture), _rows(prefix=5, count=6)
-    _assert_equal(_together(model, [flatten([[row] for row in rows])]), _one_at_a_time(model, rows))
+    _assert_equal(_together(model, [flatten(singles(rows), share=False)]), _one_at_a_time(model, rows))
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma3"])
 def test_groups_and_lone_rows_mix_in_one_batch(architecture: str) -> None:
     model = tiny(architecture)
     first, second, alone = _rows(20, 4, seed=1), _rows(17, 3, seed=2), _rows(9, 1, seed=5)
-    batch = flatten([first, second, alone])
+    batch = flatten(singles([*first, *second, *alone]))
     _assert_equal(_together(model, [batch]), _one_at_a_time(model, [*first, *second, *alone]))
 
 
 @pytest.mark.parametrize("block", [4, 7, 64])
 def test_blocks_of_queries_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prefixes and suffixes longer than a block, and blocks of several suffixes."""
-    monkeypatch.setattr(attention, "_QUERY_BLOCK", block)
+    monkeypatch.setattr(tree, "_TILE_SIZES", (block,))
+    monkeypatch.setattr(attention, "_BLOCK", block)
     model, rows = tiny("mistral"), _rows(prefix=33, count=5)
-    _assert_equal(_together(model, [flatten([rows])]), _one_at_a_time(model, rows))
+    _assert_equal(_together(model, [flatten(singles(rows))]), _one_at_a_time(model, rows))
 
 
 def test_softcapped_scores() -> None:
@@ -105,7 +110,7 @@ def test_softcapped_scores() -> None:
         num_key_value_heads=2, head_dim=16, sliding_window=10, attn_logit_softcapping=2.0, query_pre_attn_scalar=4,
     )  # fmt: skip
     model, rows = Gemma2ForCausalLM(config).float(), _rows(prefix=18, count=5)
-    _assert_equal(_together(model, [flatten([rows])]), _one_at_a_time(model, rows))
+    _assert_equal(_together(model, [flatten(singles(rows))]), _one_at_a_time(model, rows))
 
 
 @pytest.mark.parametrize("max_tokens", [1, 40, 100, 10_000])
@@ -113,12 +118,13 @@ def test_pitfall_14_micro_batches_sum_to_the_whole(max_tokens: int) -> None:
     model = tiny("llama")
     rows = [*_rows(20, 6, seed=1), *_rows(18, 1, seed=4), *_rows(25, 5, seed=2)]
     plan = Plan(batch_size=len(rows), max_tokens=max_tokens, seed=0)
-    batches = list(micro_batches(rows, prefix_keys(rows, plan), plan))
-    assert sum(batch.rows for batch in batches) == len(rows)
+    (parts,) = passes(singles(rows), plan)
+    assert sum(map(len, parts)) == len(rows)
+    batches = [flatten(part) for part in parts]
     _assert_equal(_together(model, batches), _one_at_a_time(model, rows))
 
 
 def test_a_prefix_is_computed_once() -> None:
     rows = _rows(prefix=50, count=8)
-    batch = flatten([rows])
+    batch = flatten(singles(rows))
     assert len(batch.token_ids) == 50 + sum(len(row.token_ids) - 50 for row in rows)

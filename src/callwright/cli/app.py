@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from callwright.cli import chat, data, dialects, doctor, evaluate, init, run, synth, tools, train
+from callwright.cli import chat, data, dialects, doctor, estimate, evaluate, init, run, synth, tools, train
 
 app = typer.Typer(
     name="callwright",
@@ -19,6 +19,7 @@ app.command("run", epilog=run.EXAMPLE)(run.run)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("chat", epilog=chat.EXAMPLE)(chat.chat)
+app.command("estimate", epilog=estimate.EXAMPLE)(estimate.estimate)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("dialects", epilog=dialects.EXAMPLE)(dialects.dialects)
 app.command("synth", epilog=synth.EXAMPLE)(synth.synth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
     # torch, which a verb that only prints would wait seconds for
     from callwright.train.loop import Progress as Step
 
-out = Console(soft_wrap=False, highlight=False)
-err = Console(stderr=True, highlight=False)
+# of several processes that were started together, the first speaks; errors come from all
+_silent = os.environ.get("RANK", "0") != "0"
+out = Console(soft_wrap=False, highlight=False, quiet=_silent)
+err = Console(stderr=True, highlight=False, quiet=_silent)
 
 
 def print_json(value: object) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    if not _silent:
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def pairs(facts: dict[str, str]) -> Table:
@@ -67,6 +71,9 @@ class Terminal:
         rows = progress.rows / progress.seconds
         text = f"loss {progress.loss:.4f}  {rate:,.0f} tokens/s  {rows:.1f} rows/s  {left} left"
         self._show("step", progress.step, progress.steps, text)
+
+    def chosen(self, step: int, score: float) -> None:
+        err.print(f"  step {step}: exact match on dev rows {score:.1%}")
 
     def scoring(self, name: str, done: int, total: int) -> None:
         self._show("row", done, total, "")

@@ -24,6 +24,9 @@ app.command("mix", epilog="Example: callwright data mix mixed.jsonl calls.jsonl=
 app.command("augment", epilog="Example: callwright data augment train.jsonl more.jsonl --kind rename --kind withhold")(
     mixing.augment
 )
+app.command("pairs", epilog="Example: callwright data pairs train.jsonl pairs.jsonl --failures failures.jsonl")(
+    mixing.pairs
+)
 app.command("migrate", epilog="Example: callwright data migrate train.jsonl new.jsonl --old v1.json --new v2.json")(
     mixing.migrate
 )

@@ -48,6 +48,41 @@ def dedupe(  # noqa: PLR0913  # one argument an option
     )
 
 
+def pairs(  # noqa: PLR0913  # one argument an option
+    file: File,
+    output: Annotated[str, typer.Argument(help="A .jsonl file that does not exist yet.")],
+    failures: Annotated[
+        str | None, typer.Option("--failures", help="A failures.jsonl of these rows: what a model wrote wrong.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="A way of making an answer wrong; all of them.")
+    ] = None,
+    per_row: Annotated[int, typer.Option("--per-row", min=0, help="So many made wrong for each row, at most.")] = 1,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make pairs of a right and a wrong answer for preference tuning ('dpo' in a recipe)."""
+    import json
+    from collections import Counter
+
+    from callwright.cli.console import err, print_json
+    from callwright.data import conversations
+    from callwright.data.preferences import KINDS, corrupted, from_failures, to_row
+
+    must_not_exist(output)
+    rows = list(conversations(file))
+    made = list(from_failures(rows, Path(failures))) if failures else []
+    made += corrupted(rows, tuple(kind or KINDS), per_row, seed)
+    Path(output).write_text(
+        "".join(json.dumps(to_row(one), ensure_ascii=False) + "\n" for one in made), encoding="utf-8"
+    )
+    counts = dict(Counter(one.why for one in made))
+    if as_json:
+        print_json({"pairs": len(made), "kinds": counts})
+        return
+    err.print(f"{len(made)} pairs written to {output}: {', '.join(f'{n} {name}' for name, n in counts.items())}")
+
+
 def overlap(
     file: File,
     test: Annotated[str, typer.Argument(help="The test file, or bfcl:CATEGORY.")],

@@ -20,16 +20,14 @@ def train(
     """Read or make the rows, check them, and train an adapter."""
     from callwright.cli.console import Terminal, err, print_json
     from callwright.errors import RunError
-    from callwright.pipeline.folder import claim
-    from callwright.pipeline.run import check_inputs, train_steps
-    from callwright.pipeline.tune import open_workshop
+    from callwright.pipeline.run import check_inputs, enter, train_steps
+    from callwright.pipeline.tune import TRAINED
     from callwright.recipe import load_recipe
     from callwright.train.checkpoint import latest
 
     loaded = load_recipe(recipe, overrides or ())
     check_inputs(loaded)
-    workshop = open_workshop(loaded)
-    folder = claim(loaded)
+    workshop, folder = enter(loaded)
     if latest(folder.path / "checkpoints") and not resume:
         raise RunError(f"{folder.path}: holds a started run; pass --resume to go on, or use output=ANOTHER_FOLDER")
     watch = Terminal()
@@ -37,8 +35,8 @@ def train(
         train_steps(loaded, workshop, folder, watch, resume=resume)
     finally:
         watch.close()
-    adapter = folder.path / "adapter"
+    trained = folder.path / TRAINED[loaded.method]
     if as_json:
-        print_json({"adapter": str(adapter), "metrics": str(folder.path / "metrics.jsonl")})
+        print_json({trained.name: str(trained), "metrics": str(folder.path / "metrics.jsonl")})
     else:
-        err.print(f"adapter: {adapter}")
+        err.print(f"trained: {trained}")

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from callwright.generate.reply import Completion, Options, Prompt
 from callwright.models import attention
-from callwright.models.attention import continue_layout
 from callwright.models.shared_kv import FlatKV, PrefixKV, RowsKV
+from callwright.models.tree import continue_layout
 from callwright.types import Ending
 
 

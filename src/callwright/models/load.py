@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -25,24 +27,66 @@ class LoraSettings:
     alpha: int = 32
     dropout: float = 0.0
     target_modules: str | Sequence[str] = "all-linear"
+    use_dora: bool = False
+    use_rslora: bool = False
 
 
-def load_model(name: str, hardware: Hardware) -> Any:
-    """The causal language model in the precision of `hardware`, in evaluation mode.
+Method = Literal["lora", "qlora", "full"]
+
+
+def load_model(name: str, hardware: Hardware, method: Method = "lora") -> Any:
+    """The causal language model, in evaluation mode: frozen weights in the precision of `hardware`; for 'qlora' linear
+    layers in 4 bits (NF4, double quantisation; the output layer stays); for 'full' all in float32, to be trained.
 
     Raises ModelError where the folder or hub id cannot be loaded. Code from a model repository is never run.
     """
     from transformers import AutoModelForCausalLM
 
     source = resolve(name)
+    local = os.environ.get("LOCAL_RANK")
+    if hardware.device == "cuda" and local is not None:
+        torch.cuda.set_device(int(local))
+    settings: dict[str, Any] = {"dtype": torch.float32 if method == "full" else hardware.dtype}
+    if method == "qlora":
+        settings |= _four_bits(hardware)
     try:
         with quiet():
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=hardware.dtype, attn_implementation="sdpa")
+            model = AutoModelForCausalLM.from_pretrained(source, **settings)
     except (OSError, ValueError, KeyError, ImportError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{name}: the model cannot be loaded: {first}") from error
     torch.set_num_threads(hardware.threads)
-    return model.to(hardware.device).eval()
+    if method != "qlora":
+        return model.to(hardware.device).eval()
+    # quantised weights stand where they were quantised
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # else the first forward pass in evaluation packs the weights in a way that has no gradient
+            module.support_avx512bf16_for_cpu = False
+    return model.eval()
+
+
+def _four_bits(hardware: Hardware) -> dict[str, Any]:
+    if find_spec("bitsandbytes") is None:
+        raise ModelError("method qlora needs bitsandbytes; pip install 'callwright[qlora]'")
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=hardware.dtype,
+    )
+    device = torch.cuda.current_device() if hardware.device == "cuda" else "cpu"
+    return {"quantization_config": config, "device_map": {"": device}}
+
+
+def unfreeze(model: Any, seed: int) -> Any:
+    """The model with every parameter trained, as float32."""
+    torch.manual_seed(seed)
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+    return model
 
 
 def add_lora(model: Any, settings: LoraSettings, seed: int, new_token: int | None = None) -> Any:
@@ -51,13 +95,16 @@ def add_lora(model: Any, settings: LoraSettings, seed: int, new_token: int | Non
     new_token: the id of a token whose row of the embeddings is trained and saved with the adapter.
     Raises ModelError where no module has one of the target names.
     """
-    from peft import LoraConfig, get_peft_model
+    with quiet():
+        from peft import LoraConfig, get_peft_model
 
     targets = settings.target_modules
     config = LoraConfig(
         r=settings.r,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
+        use_dora=settings.use_dora,
+        use_rslora=settings.use_rslora,
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
         trainable_token_indices=None if new_token is None else trained_rows(model, new_token),
@@ -79,7 +126,8 @@ def load_adapter(model: Any, folder: Path) -> Any:
 
     Raises ModelError where the folder holds no adapter, or one of another model.
     """
-    from peft import PeftModel
+    with quiet():
+        from peft import PeftModel
 
     if not (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder}: holds no adapter_config.json; give a run's 'adapter' folder")

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps transformers' progress bars, notices and warnings to its own developers off the terminal."""
+    """Keeps progress bars, notices and warnings to their own developers, of transformers and bitsandbytes, off the
+    terminal."""
     from transformers.utils import logging as transformers_logging
 
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity(logging.ERROR)
+    # at its import it says that it looked for kernels on the hub
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,17 +53,25 @@ def evaluate(
     subject: Subject, rows: Sequence[Conversation], settings: Eval, watch: Callable[[int], None] = lambda done: None
 ) -> list[RowScore]:
     """Asks the model for the last turn of every row and scores it. `watch` is told how many are done."""
+    engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops, batch_size=settings.batch_size)
+    options = Options(mode=settings.mode, max_new_tokens=settings.max_new_tokens, seed=settings.seed)
+    scores = []
+    for score in score_with(engine, rows, subject.dialect, subject.tokenizer, options):
+        scores.append(score)
+        watch(len(scores))
+    return scores
+
+
+def score_with(
+    engine: LocalEngine, rows: Sequence[Conversation], dialect: Dialect, tokenizer: Any, options: Options
+) -> Iterator[RowScore]:
+    """Each row's last turn, asked of an engine and scored. Raises DataError for a row that ends otherwise."""
     for row in rows:
         if not row.messages or row.messages[-1].role != "assistant":
             raise DataError(row.where or row.id, "a row to score must end with the expected assistant turn")
     asked = [replace(row, messages=row.messages[:-1]) for row in rows]
-    engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops, batch_size=settings.batch_size)
-    options = Options(mode=settings.mode, max_new_tokens=settings.max_new_tokens, seed=settings.seed)
-    scores = []
-    for row, answer in zip(rows, reply(asked, subject.dialect, subject.tokenizer, engine, options), strict=True):
-        scores.append(score_row(row, answer.reply, answer.raw))
-        watch(len(scores))
-    return scores
+    for row, answer in zip(rows, reply(asked, dialect, tokenizer, engine, options), strict=True):
+        yield score_row(row, answer.reply, answer.raw)
 
 
 def report(subject: Subject, scores: Sequence[RowScore], folder: Path) -> Report:

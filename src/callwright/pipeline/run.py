@@ -12,21 +12,34 @@ from typing import Protocol
 
 from callwright import __version__
 from callwright.data import canonical, conversations, write
+from callwright.data.preferences import read_pairs
 from callwright.data.sources import is_named
 from callwright.dialects.views import all_views
 from callwright.errors import DataError
 from callwright.models.load import load_adapter, load_model
 from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.check import Checker, lint_rows
+from callwright.pipeline.choose import apart, judge_of
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
 from callwright.pipeline.rows import account_facts, held_out_rows, training_rows
-from callwright.pipeline.tune import Workshop, open_workshop, prepare, settings_of, tune
+from callwright.pipeline.tune import (
+    TRAINED,
+    Prepared,
+    Watchers,
+    Workshop,
+    open_workshop,
+    prepare,
+    prepare_pairs,
+    settings_of,
+    tune,
+)
 from callwright.recipe import Recipe
 from callwright.score.failures import read_report
 from callwright.score.stats import compare
 from callwright.tools import tool_from_json, tool_to_json
 from callwright.train.loop import Progress
+from callwright.train.processes import first_alone, is_first
 from callwright.types import Conversation, JsonObject, Report, Tool
 
 _ACCOUNT = Path("data") / "rows.json"
@@ -41,6 +54,8 @@ class Watcher(Protocol):
 
     def training(self, progress: Progress) -> None: ...
 
+    def chosen(self, step: int, score: float) -> None: ...
+
     def scoring(self, name: str, done: int, total: int) -> None: ...
 
 
@@ -49,7 +64,7 @@ class Outcome:
     """What a run ended with; `reports` by name ('base', 'tuned'), empty where the recipe has no 'eval'."""
 
     folder: Path
-    adapter: Path
+    trained: Path
     reports: dict[str, Report]
     summary: JsonObject
 
@@ -57,14 +72,21 @@ class Outcome:
 def run(recipe: Recipe, watch: Watcher) -> Outcome:
     """Walks every step of a recipe. Raises CallwrightError with what is finished kept in the folder."""
     check_inputs(recipe)
-    workshop = open_workshop(recipe)
-    folder = claim(recipe)
     started = time.monotonic()
+    workshop, folder = enter(recipe)
     train_steps(recipe, workshop, folder, watch, resume=True)
+    if not is_first():
+        return Outcome(folder.path, folder.path / TRAINED[recipe.method], {}, {})
     reports = _evaluate(recipe, workshop, folder, watch) if recipe.eval else {}
     summary = _summary(recipe, folder, reports, time.monotonic() - started)
     write_json(folder.path / "report.json", summary)
-    return Outcome(folder.path, folder.path / "adapter", reports, summary)
+    return Outcome(folder.path, folder.path / TRAINED[recipe.method], reports, summary)
+
+
+def enter(recipe: Recipe) -> tuple[Workshop, RunFolder]:
+    """The recipe's workshop and folder; of several processes the first claims it."""
+    with first_alone():
+        return open_workshop(recipe), claim(recipe)
 
 
 def check_inputs(recipe: Recipe) -> None:
@@ -72,6 +94,9 @@ def check_inputs(recipe: Recipe) -> None:
     named = [("data.train", source.file) for source in recipe.data.sources]
     named += [("data.exclude", exclusion.file) for exclusion in recipe.data.exclude]
     named += [("eval.data", recipe.eval.data)] if recipe.eval else []
+    named += [("dpo.pairs", recipe.dpo.pairs)] if recipe.dpo else []
+    choose = recipe.train.choose
+    named += [("train.choose.data", choose.data)] if choose and choose.data else []
     named += [("synth.phrases", recipe.synth.phrases)] if recipe.synth and recipe.synth.phrases else []
     for key, path in named:
         if not is_named(path) and not Path(path).is_file():
@@ -79,27 +104,40 @@ def check_inputs(recipe: Recipe) -> None:
 
 
 def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher, *, resume: bool) -> None:
-    """Rows, lint and training; each is skipped where it is done."""
-    skipped = folder.done("rows")
-    watch.step("rows and lint", skipped)
-    if not skipped:
-        _make_rows(recipe, workshop, folder, watch)
+    """Rows, lint and training; each is skipped where it is done. Of several processes the first makes the rows."""
+    with first_alone():
+        skipped = folder.done("rows")
+        watch.step("rows and lint", skipped)
+        if not skipped and recipe.dpo is None:
+            _make_rows(recipe, workshop, folder, watch)
     skipped = folder.done("train")
     watch.step("train", skipped)
     if not skipped:
-        rows = list(conversations(folder.path / "data" / "train.jsonl"))
-        prepared = prepare(rows, workshop, recipe.train.max_length, recipe.train.weights)
-        settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
+        prepared, dev = _prepare(recipe, workshop, folder)
+        settings = settings_of(recipe, len(prepared.examples), workshop.hardware.precision)
         machine = workshop.hardware
         chosen = {
             "model": f"{recipe.model}, dialect {workshop.dialect.name}",
             "machine": f"{machine.device}, {machine.threads} threads ({machine.why['device']})",
             "precision": f"{machine.precision} ({machine.why['precision']})",
-            "steps": f"{settings.steps} of {settings.plan.batch_size} rows",
+            "method": recipe.method + (f", beginning with {recipe.adapter}" if recipe.adapter else ""),
+            "steps": f"{settings.steps} of {settings.plan.batch_size} {'pairs' if recipe.dpo else 'rows'}",
         }
         watch.facts(prepared.facts() | chosen)
-        tune(recipe, prepared, workshop, folder, watch.training, resume=resume)
-        folder.mark("train")
+        judge = judge_of(recipe, dev, workshop) if dev else None
+        tune(recipe, prepared, workshop, folder, Watchers(watch.training, watch.chosen), resume=resume, judge=judge)
+        if is_first():
+            folder.mark("train")
+
+
+def _prepare(recipe: Recipe, workshop: Workshop, folder: RunFolder) -> tuple[Prepared, list[Conversation]]:
+    """What is trained on, as tokens, and the rows that checkpoints are chosen by."""
+    if recipe.dpo is not None:
+        pairs = list(read_pairs(Path(recipe.dpo.pairs)))
+        _, dev = apart([], recipe)
+        return prepare_pairs(pairs, workshop, recipe.train.max_length), dev
+    rows, dev = apart(list(conversations(folder.path / "data" / "train.jsonl")), recipe)
+    return prepare(rows, workshop, recipe.train.max_length, recipe.train.weights), dev
 
 
 def _make_rows(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher) -> None:
@@ -162,9 +200,13 @@ def _counter(watch: Watcher, name: str, total: int) -> Callable[[int], None]:
 
 
 def _subject(recipe: Recipe, workshop: Workshop, folder: RunFolder, name: str) -> Subject:
-    model = load_model(recipe.model, workshop.hardware)
-    if name == "tuned":
-        model = load_adapter(model, folder.path / "adapter")
+    if name == "tuned" and recipe.method == "full":
+        model = load_model(str(folder.path / TRAINED["full"]), workshop.hardware)
+    else:
+        model = load_model(recipe.model, workshop.hardware)
+        if name == "tuned":
+            # a quantised run's adapter too: it is served on the model in full precision
+            model = load_adapter(model, folder.path / TRAINED[recipe.method])
     # the base model has no row for a token that training added
     fresh = name == "base" and workshop.new_token is not None
     return Subject(name, model, load_tokenizer(recipe.model) if fresh else workshop.tokenizer, workshop.dialect)

@@ -1,48 +1,66 @@
-"""Checked rows + a recipe -> an adapter in the run folder, with its log, loss curve and checkpoints."""
+"""Checked rows + a recipe -> an adapter or a model in the run folder, with its log, loss curve and checkpoints."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from callwright.data.preferences import Preference
 from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
 from callwright.dialects.tokenise import render_many
 from callwright.errors import DataError
+from callwright.generate.local import LocalEngine, PrefixCache
 from callwright.models.call_token import add_call_token, grow
 from callwright.models.hardware import Hardware, detect
-from callwright.models.load import LoraSettings, add_lora, load_model, parameter_counts
+from callwright.models.join import join_adapters
+from callwright.models.load import LoraSettings, add_lora, load_adapter, load_model, parameter_counts, unfreeze
 from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.folder import RunFolder, write_folder, write_json
 from callwright.recipe import Recipe
 from callwright.report.plots import loss_curve
-from callwright.train.batch import Plan
-from callwright.train.loop import Progress, Run, Settings, train, with_steps
+from callwright.train.batch import Example, Plan
+from callwright.train.checkpoint import full, trained
+from callwright.train.loop import Choice, Progress, Run, Settings, singles, train, with_steps
 from callwright.train.lora import fused_lora
+from callwright.train.objectives.base import Objective
+from callwright.train.objectives.dpo import Dpo
+from callwright.train.objectives.sft import Sft
+from callwright.train.processes import is_first
 from callwright.types import Conversation, JsonObject, Rendered
 
 _NOTES = "callwright.json"
+# What a layer keeps of a token for the backward pass, in bytes for each unit of its width: 17 tensors in 16 bits.
+_KEPT_BYTES = 34
+TRAINED = {"lora": "adapter", "qlora": "adapter", "full": "model"}
+"""Where in a run's folder a method leaves what it trained."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Rows as tokens. `too_long` names the rows that `train.max_length` leaves out whole: a call is never cut."""
+    """Examples as tokens. `too_long` names those that `train.max_length` leaves out whole: a call is never cut."""
 
-    rows: tuple[Rendered, ...]
+    examples: tuple[Example, ...]
     too_long: tuple[str, ...]
+
+    @property
+    def rows(self) -> list[Rendered]:
+        """The rows of all examples."""
+        return [row for example in self.examples for row in example]
 
     def facts(self) -> dict[str, str]:
         """What is printed before training: counts in tokens."""
-        total = sum(len(row.token_ids) for row in self.rows)
-        prefixes = {tuple(row.token_ids[: row.prefix_len]) for row in self.rows}
+        rows = self.rows
+        total = sum(len(row.token_ids) for row in rows)
+        prefixes = {tuple(row.token_ids[: row.prefix_len]) for row in rows}
         shared = sum(len(prefix) for prefix in prefixes)
-        own = sum(len(row.token_ids) - row.prefix_len for row in self.rows)
-        supervised = sum(1 for row in self.rows for weight in row.weights if weight)
+        own = sum(len(row.token_ids) - row.prefix_len for row in rows)
+        supervised = sum(1 for row in rows for weight in row.weights if weight)
         return {
-            "rows": f"{len(self.rows):,}" + (f" ({len(self.too_long)} left out, too long)" if self.too_long else ""),
+            "rows": f"{len(rows):,}" + (f" ({len(self.too_long)} left out, too long)" if self.too_long else ""),
             "tokens": f"{total:,}, of which {supervised:,} carry loss",
             "prefixes": f"{len(prefixes):,} different, {shared:,} tokens; {own:,} tokens are the rows' own",
         }
@@ -78,11 +96,23 @@ def prepare(
         raise DataError(
             "train.max_length", f"every row is longer than {max_length} tokens; the shortest has {shortest}"
         )
-    return Prepared(kept, tuple(row.id for row in rendered if len(row.token_ids) > max_length))
+    return Prepared(tuple(singles(kept)), tuple(row.id for row in rendered if len(row.token_ids) > max_length))
 
 
-def settings_of(recipe: Recipe, rows: int, precision: str) -> Settings:
-    """The loop's settings for a number of rows."""
+def prepare_pairs(pairs: Sequence[Preference], workshop: Workshop, max_length: int) -> Prepared:
+    """Pairs -> tokens; the replies' weights are 1. Raises DataError where all are too long."""
+    rows = [row for pair in pairs for row in (pair.chosen, pair.rejected)]
+    rendered = list(render_many(rows, workshop.dialect, workshop.tokenizer))
+    examples = list(zip(rendered[0::2], rendered[1::2], strict=True))
+    kept = tuple(pair for pair in examples if max(len(row.token_ids) for row in pair) <= max_length)
+    if not kept:
+        raise DataError("train.max_length", f"every pair has a row that is longer than {max_length} tokens")
+    long = tuple(pair[0].id for pair in examples if max(len(row.token_ids) for row in pair) > max_length)
+    return Prepared(kept, long)
+
+
+def settings_of(recipe: Recipe, examples: int, precision: str) -> Settings:
+    """The loop's settings for a number of examples."""
     chosen = recipe.train
     plan = Plan(chosen.batch_size, chosen.max_tokens, chosen.seed, share_prefixes=chosen.share_prefixes)
     settings = Settings(
@@ -95,37 +125,117 @@ def settings_of(recipe: Recipe, rows: int, precision: str) -> Settings:
         max_grad_norm=chosen.max_grad_norm,
         precision=precision,
         save_every=chosen.save_every,
+        optimizer=chosen.optimizer,
+        checkpointing=chosen.gradient_checkpointing is True,
+        shard=chosen.shard,
     )
-    return settings if chosen.steps else with_steps(settings, rows, chosen.epochs)
+    return settings if chosen.steps else with_steps(settings, examples, chosen.epochs)
 
 
-def tune(
+def objective_of(recipe: Recipe) -> Objective:
+    """What the recipe trains for."""
+    if recipe.dpo is None:
+        return Sft()
+    return Dpo(recipe.dpo.beta, recipe.dpo.sft, recipe.dpo.label_smoothing)
+
+
+def trainable_model(recipe: Recipe, workshop: Workshop) -> Any:
+    """The recipe's model, with what it trains switched on."""
+    base = load_model(recipe.model, workshop.hardware, recipe.method)
+    if recipe.method == "full":
+        return unfreeze(base, recipe.train.seed)
+    if recipe.adapter is not None:
+        base = load_adapter(base, Path(recipe.adapter))
+    if workshop.new_token is not None:
+        grow(base, workshop.tokenizer, workshop.new_token)
+    return add_lora(base, LoraSettings(**recipe.lora.model_dump()), recipe.train.seed, workshop.new_token)
+
+
+def needs_checkpointing(width: int, held: float, hardware: Hardware, tokens: int) -> bool:
+    """Whether what a pass of `tokens` keeps for its backward pass is more than half of the memory that is left.
+
+    width: of all layers together; held: bytes of the model.
+    """
+    return bool(_KEPT_BYTES * tokens * width > (hardware.memory_gib * 2**30 - held) / 2)
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Who is told of steps, and of scores while training."""
+
+    step: Callable[[Progress], None]
+    score: Callable[[int, float], None]
+
+
+def tune(  # noqa: PLR0913  # what a run has, each from another step
     recipe: Recipe,
     prepared: Prepared,
     workshop: Workshop,
     folder: RunFolder,
-    watch: Callable[[Progress], None],
+    watch: Watchers,
     *,
     resume: bool,
+    judge: Judge | None = None,
 ) -> tuple[int, int]:
-    """Trains and saves the adapter; (trained, all) parameters. A failed run keeps its checkpoints."""
-    lora = LoraSettings(**recipe.lora.model_dump())
-    base = load_model(recipe.model, workshop.hardware)
-    if workshop.new_token is not None:
-        grow(base, workshop.tokenizer, workshop.new_token)
-    model = add_lora(base, lora, recipe.train.seed, workshop.new_token)
-    settings = settings_of(recipe, len(prepared.rows), workshop.hardware.precision)
+    """Trains and saves the adapter, or with method full the model; (trained, all) parameters.
+
+    judge: scores the model while it trains, for `train.choose`. A failed run keeps its checkpoints.
+    """
+    model = trainable_model(recipe, workshop)
+    settings = settings_of(recipe, len(prepared.examples), workshop.hardware.precision)
+    if recipe.train.gradient_checkpointing == "auto":
+        longest = max(recipe.train.max_tokens, *(len(row.token_ids) for row in prepared.rows))
+        config = model.config.get_text_config()
+        held = sum(p.numel() * p.element_size() for p in model.parameters())
+        width = config.num_hidden_layers * config.hidden_size
+        settings = replace(settings, checkpointing=needs_checkpointing(width, held, workshop.hardware, longest))
+    choice = None
+    if recipe.train.choose is not None and judge is not None:
+        engine = engine_inside(model, workshop)
+        choice = Choice(recipe.train.choose.every, lambda: judge(engine), recipe.train.choose.patience)
+    run = Run(
+        folder.path,
+        resume=resume,
+        watch=watch.step,
+        scored=watch.score,
+        objective=objective_of(recipe),
+        choice=choice,
+        trackers=tuple(recipe.train.trackers),
+    )
     with fused_lora(model):
-        train(model, prepared.rows, settings, Run(folder.path, resume=resume, watch=watch))
-    write_folder(folder.path / "adapter", lambda work: _save(model, workshop, work))
-    loss_curve(folder.path / "metrics.jsonl", folder.path / "loss.svg")
+        train(model, prepared.examples, settings, run)
+    # all processes gather what they hold parts of
+    sharded = model.state_dict() if recipe.method == "full" else trained(model)
+    weights = {name: full(tensor) for name, tensor in sharded.items()} if recipe.train.shard else None
+    if is_first():
+        write_folder(folder.path / TRAINED[recipe.method], lambda work: _save(recipe, (model, weights), workshop, work))
+        loss_curve(folder.path / "metrics.jsonl", folder.path / "loss.svg")
     return parameter_counts(model)
 
 
-def _save(model: Any, workshop: Workshop, folder: Path) -> None:
-    """What PEFT and transformers load, and beside it the dialect, without which the adapter is asked in other words."""
-    # whole embeddings are never trained, only a row of them, which PEFT keeps by itself
-    model.save_pretrained(str(folder), save_embedding_layers=False)
+Judge = Callable[[LocalEngine], float]
+"""Scores a model by real generation; higher is better."""
+
+
+def engine_inside(model: Any, workshop: Workshop) -> LocalEngine:
+    """What generates with a model while it is in training."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    # computed prefixes are of the weights as they were
+    return LocalEngine(base, workshop.tokenizer, workshop.dialect.stops, cache=PrefixCache(max_bytes=0))
+
+
+def _save(recipe: Recipe, result: tuple[Any, Any], workshop: Workshop, folder: Path) -> None:
+    """What PEFT and transformers load, and beside it the dialect, without which it is asked in other words."""
+    model, weights = result
+    if recipe.method == "full":
+        low = {name: tensor.to(workshop.hardware.dtype) for name, tensor in (weights or model.state_dict()).items()}
+        model.config.dtype = workshop.hardware.dtype
+        model.save_pretrained(str(folder), state_dict=low)
+    else:
+        # whole embeddings are never trained, only a row of them, which PEFT keeps by itself
+        model.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
+    if recipe.adapter is not None:
+        join_adapters(Path(recipe.adapter), folder)
     workshop.tokenizer.save_pretrained(str(folder))
     notes: JsonObject = {"dialect": workshop.dialect.name}
     if workshop.new_token is not None:

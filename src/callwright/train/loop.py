@@ -1,30 +1,30 @@
-"""Model + Rendered rows + Settings -> a trained model, with a log line a step and checkpoints that resume exactly."""
+"""Model + examples + Settings -> a trained model, with a log line a step and checkpoints that resume exactly."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import nn
 
 from callwright.errors import RunError
 from callwright.models import attention
 from callwright.train import checkpoint
-from callwright.train.batch import MicroBatch, Plan, micro_batches, prefix_keys, step_rows
+from callwright.train.batch import Example, MicroBatch, Plan, Schedule, flatten, passes
 from callwright.train.checkpoint import State
-from callwright.train.objectives import sft
-from callwright.types import JsonObject, Rendered
-
-Objective = Callable[[nn.Module, MicroBatch], sft.Loss]
+from callwright.train.guards import Divergence, Stop, bad_rows, out_of_memory
+from callwright.train.logprobs import Scorer
+from callwright.train.objectives.base import Objective
+from callwright.train.objectives.sft import Sft
+from callwright.train.optimizers import make_optimizer
+from callwright.train.processes import Processes, open_processes
+from callwright.types import JsonObject
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Settings:
     """The loop's own settings; everything about the model is decided before. Times in seconds, lengths in tokens.
 
     precision: 'bf16', 'fp16' or 'float32', for autocast. save_every 0 keeps only the last checkpoint.
+    checkpointing: activations are computed again in the backward pass instead of kept. shard: FSDP2 instead of DDP.
     """
 
     plan: Plan
@@ -43,21 +44,24 @@ class Settings:
     max_grad_norm: float = 1.0
     precision: str = "bf16"
     save_every: int = 50
+    optimizer: str = "adamw"
+    checkpointing: bool = False
+    shard: bool = False
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a step tells whoever watches: loss per unit of weight, share of supervised tokens guessed right."""
+    """What a step tells whoever watches: loss per unit of weight, and what else the objective counts, as means."""
 
     step: int
     steps: int
     loss: float
-    token_accuracy: float
     learning_rate: float
     tokens: int
     rows: int
     seconds: float
     elapsed: float
+    counts: dict[str, float] = field(default_factory=dict)
 
     @property
     def seconds_left(self) -> float:
@@ -65,13 +69,28 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """How the best checkpoint is found: `score` (higher is better) of the model every `every` steps, and at the end.
+
+    patience: training ends after so many scores in a row without a better one; 0 never.
+    """
+
+    every: int
+    score: Callable[[], float]
+    patience: int = 0
+
+
+@dataclass(frozen=True)
 class Run:
-    """Where a run writes, whether it may continue what stands there, and who watches."""
+    """Where a run writes, whether it may continue what stands there, who watches, and how its result is chosen."""
 
     folder: Path
     resume: bool = False
     watch: Callable[[Progress], None] = lambda progress: None
-    objective: Objective = sft.loss
+    scored: Callable[[int, float], None] = lambda step, score: None
+    objective: Objective = field(default_factory=Sft)
+    choice: Choice | None = None
+    trackers: tuple[str, ...] = ()
 
 
 def rate_at(step: int, settings: Settings) -> float:
@@ -91,131 +110,236 @@ def rate_at(step: int, settings: Settings) -> float:
     return settings.learning_rate
 
 
-def train(model: nn.Module, rows: Sequence[Rendered], settings: Settings, run: Run) -> State:
-    """Trains in place and returns where it ended. The adapter is the caller's to save.
+def train(model: nn.Module, examples: Sequence[Example], settings: Settings, run: Run) -> State:
+    """Trains in place and returns where it ended. What was trained is the caller's to save.
 
-    Raises RunError where the folder holds another run and `resume` is not set, or where nothing is supervised.
+    Raises RunError where the folder holds another run and `resume` is not set, where nothing is supervised, where the
+    loss is no number or has run away, and where the process was asked to stop; the last checkpoint then stands.
     """
-    if not any(any(row.weights) for row in rows):
+    if not any(run.objective.weight(example) for example in examples):
         raise RunError("no row has a supervised token: the loss would be on nothing; run 'callwright data lint'")
     checkpoints = run.folder / "checkpoints"
     last = checkpoint.latest(checkpoints)
     if last is not None and not run.resume:
         raise RunError(f"{run.folder}: holds another run's checkpoints; pass --resume to go on, or use a new folder")
     attention.install()
-    _use_tree_attention(model)
-    mixed = {"bf16": "bf16", "fp16": "fp16"}.get(settings.precision, "no")
-    # accelerate holds one precision for the whole process; a second run, in a notebook or a test, has its own
-    AcceleratorState._reset_state()
-    accelerator = Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available())
-    optimizer = _optimizer(model, settings)
-    state = checkpoint.restore(last, model, optimizer) if last is not None else State(0, 0, 0.0)
-    prepared, optimizer = accelerator.prepare(model, optimizer)
-    prepared.train()
-    machine = _Machine(accelerator, prepared, optimizer, run.objective)
-    keys = prefix_keys(rows, settings.plan)
+    base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    base.set_attn_implementation(attention.NAME)
+    if settings.checkpointing:
+        base.activation_checkpointing_enable({"use_reentrant": False})
+    processes = open_processes(settings.precision, settings.shard, run.folder, run.trackers)
+    scorer = processes.wrap(Scorer(model))
+    optimizer = processes.prepare(make_optimizer(settings.optimizer, model, settings))
+    state = checkpoint.restore(last, model, optimizer) if last is not None else State()
+    model.train()
+    walk = _Walk(processes, scorer, optimizer, settings, run, Schedule(examples, settings.plan), examples)
     run.folder.mkdir(parents=True, exist_ok=True)
-    log = run.folder / "metrics.jsonl"
-    _cut_log(log, state.step)
-    while state.step < settings.steps:
-        progress = _step(machine, _work(rows, keys, settings, state.step), settings, state)
-        state = State(state.step + 1, state.tokens + progress.tokens, state.seconds + progress.seconds)
-        if accelerator.is_main_process:
-            _log(log, progress)
-            due = settings.save_every and state.step % settings.save_every == 0
-            if due or state.step == settings.steps:
-                checkpoint.save(checkpoints, model, optimizer.optimizer, state)
-        run.watch(progress)
+    _cut_log(run.folder / "metrics.jsonl", state.step)
+    with Stop() as stop:
+        state = _steps(walk, model, state, stop)
+    if run.choice is not None and state.best_step not in (0, state.step):
+        checkpoint.restore_trained(run.folder / "best", model)
+    processes.end()
     return state
 
 
-def _work(rows: Sequence[Rendered], keys: Sequence[int], settings: Settings, step: int) -> list[MicroBatch]:
-    chosen = step_rows(keys, settings.plan, step)
-    return list(micro_batches([rows[i] for i in chosen], [keys[i] for i in chosen], settings.plan))
+@dataclass
+class _Walk:
+    """What steps work with. `plan` may get smaller passes than the settings' where memory does not hold them."""
 
-
-@dataclass(frozen=True)
-class _Machine:
-    """What a step works with: the model and optimizer as accelerate wrapped them, and the loss."""
-
-    accelerator: Accelerator
-    model: nn.Module
+    processes: Processes
+    scorer: nn.Module
     optimizer: Any
-    objective: Objective
+    settings: Settings
+    run: Run
+    schedule: Schedule
+    examples: Sequence[Example]
+
+    def __post_init__(self) -> None:
+        self.plan = self.settings.plan
 
 
-def _step(machine: _Machine, work: Sequence[MicroBatch], settings: Settings, state: State) -> Progress:
-    """One optimizer step. Gradients are of sum(loss) / sum(weight) over the whole step, however it was cut."""
-    accelerator, model, optimizer = machine.accelerator, machine.model, machine.optimizer
-    start = time.perf_counter()
-    weight = sum(batch.total_weight for batch in work)
-    share = list(work[accelerator.process_index :: accelerator.num_processes])
-    loss_sum, correct, tokens = 0.0, 0, 0
-    for number, batch in enumerate(share):
-        batch = batch.to(accelerator.device)
-        with accelerator.no_sync(model) if number + 1 < len(share) else nullcontext(), accelerator.autocast():
-            got = machine.objective(model, batch)
-        # DDP averages gradients over processes; the sum over them is what is wanted
-        accelerator.backward(got.total * (accelerator.num_processes / weight))
-        loss_sum += float(got.total.detach())
-        correct += got.correct
-        tokens += len(batch.token_ids)
-    if not math.isfinite(loss_sum):
-        raise RunError(
-            f"step {state.step + 1}: the loss is {loss_sum}; lower the learning rate, or use precision float32"
+def _steps(walk: _Walk, model: nn.Module, state: State, stop: Stop) -> State:
+    """All steps from `state` on, with their logs, checkpoints and scores."""
+    settings, run, processes = walk.settings, walk.run, walk.processes
+    checkpoints = run.folder / "checkpoints"
+    divergence = Divergence()
+    saved = state.step
+
+    def save() -> None:
+        nonlocal saved
+        if saved != state.step:
+            checkpoint.save(checkpoints, model, walk.optimizer, state, processes)
+            saved = state.step
+
+    while state.step < settings.steps:
+        progress = _step(walk, model, state)
+        state = replace(
+            state, step=state.step + 1, tokens=state.tokens + progress.tokens, seconds=state.seconds + progress.seconds
         )
+        divergence.check(progress.step, progress.loss, checkpoints)
+        if processes.first:
+            _log(run.folder / "metrics.jsonl", progress)
+        processes.track(progress.step, {"loss": progress.loss, "lr": progress.learning_rate, **progress.counts})
+        ends = state.step == settings.steps
+        if run.choice is not None and (ends or state.step % run.choice.every == 0):
+            state = _choose(run, run.choice, model, state, processes)
+            ends = ends or bool(run.choice.patience and state.worse >= run.choice.patience)
+        if ends or (settings.save_every and state.step % settings.save_every == 0):
+            save()
+        run.watch(progress)
+        if ends:
+            break
+        if processes.any(stop.asked):
+            save()
+            raise RunError(
+                f"stopped by signal {stop.name} after step {state.step}, with a checkpoint; --resume goes on from it"
+            )
+    return state
+
+
+def _choose(run: Run, choice: Choice, model: nn.Module, state: State, processes: Processes) -> State:
+    """Scores the model as it is now, and keeps it where it is the best so far."""
+    training = model.training
+    model.eval()
+    score = processes.agreed(choice.score())
+    model.train(training)
+    processes.track(state.step, {"dev_score": score})
+    if processes.first:
+        _append(run.folder / "scores.jsonl", {"step": state.step, "score": round(score, 6)})
+    run.scored(state.step, score)
+    if state.best_step and score <= state.best_score:
+        return replace(state, worse=state.worse + 1)
+    checkpoint.save_trained(run.folder / "best", model, processes)
+    return replace(state, best_step=state.step, best_score=score, worse=0)
+
+
+def _step(walk: _Walk, model: nn.Module, state: State) -> Progress:
+    """One optimizer step; once more with smaller passes where memory did not hold one, which changes no gradient."""
+    chosen = [walk.examples[number] for number in walk.schedule.step(state.step)]
+    while True:
+        try:
+            return _take(walk, model, chosen, state)
+        except RuntimeError as error:
+            smaller = walk.plan.max_tokens // 2
+            longest = max(len(row.token_ids) for example in chosen for row in example)
+            if not out_of_memory(error) or walk.processes.count > 1 or walk.plan.max_tokens <= longest:
+                if out_of_memory(error):
+                    raise RunError(
+                        f"step {state.step + 1}: out of memory in a pass of at most {walk.plan.max_tokens} tokens; set "
+                        "train.max_tokens lower, or train.gradient_checkpointing: true, or train.max_length lower"
+                    ) from error
+                raise
+        walk.optimizer.zero_grad()
+        walk.plan = replace(walk.plan, max_tokens=smaller)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _take(walk: _Walk, model: nn.Module, chosen: Sequence[Example], state: State) -> Progress:
+    """Gradients are of sum(loss) / sum(weight) over the whole step, however it was cut and wherever it was computed."""
+    processes, settings, objective = walk.processes, walk.settings, walk.run.objective
+    start = time.perf_counter()
+    weight = sum(map(objective.weight, chosen))
+    mine = passes(chosen, walk.plan, processes.count)[processes.rank]
+    sums: dict[str, float] = {"loss": 0.0, "tokens": 0.0}
+    over: dict[str, float] = {}
+    for number, some in enumerate(mine):
+        batch = _batch(some, chosen, walk.plan.share_prefixes).to(processes.device)
+        with processes.accumulate(walk.scorer, last=number + 1 == len(mine)):
+            got = objective(walk.scorer, batch)  # type: ignore[arg-type]
+            # gradients are averaged over processes; the sum over them is what is wanted
+            processes.backward(got.total * (processes.count / weight))
+        sums["loss"] += float(got.total.detach())
+        sums["tokens"] += len(batch.token_ids)
+        for name, (value, count) in got.counts.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+            over[name] = over.get(name, 0.0) + count
+        if not math.isfinite(sums["loss"]):
+            break
+    sums = processes.sum(sums | {f"over {name}": count for name, count in over.items()})
+    if not math.isfinite(sums["loss"]):
+        raise RunError(_not_a_number(walk, chosen, state, sums["loss"]))
     rate = rate_at(state.step, settings)
-    for group in optimizer.param_groups:
+    for group in walk.optimizer.param_groups:
         group["lr"] = rate
-    if settings.max_grad_norm:
-        accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-    optimizer.step()
-    optimizer.zero_grad()
+    norm = processes.clip(model, settings.max_grad_norm)
+    if not math.isfinite(norm) and settings.precision != "fp16":
+        raise RunError(
+            f"step {state.step + 1}: the loss is {sums['loss'] / weight:.4g} and its gradient {norm}; "
+            "lower the learning rate, or use precision float32; the last checkpoint stands"
+        )
+    walk.optimizer.step()
+    walk.optimizer.zero_grad()
     seconds = time.perf_counter() - start
-    supervised = sum(len(batch.targets) for batch in share)
     return Progress(
         step=state.step + 1,
         steps=settings.steps,
-        loss=loss_sum / weight,
-        token_accuracy=correct / max(1, supervised),
+        loss=sums["loss"] / weight,
         learning_rate=rate,
-        tokens=tokens,
-        rows=sum(batch.rows for batch in work),
+        tokens=int(sums["tokens"]),
+        rows=sum(map(len, chosen)),
         seconds=seconds,
         elapsed=state.seconds + seconds,
+        counts={name: sums[name] / max(1.0, sums[f"over {name}"]) for name in over},
     )
 
 
-def _use_tree_attention(model: nn.Module) -> None:
-    base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
-    base.set_attn_implementation(attention.NAME)
+def _batch(some: Sequence[Example], chosen: Sequence[Example], share: bool) -> MicroBatch:
+    """One pass; a process that has nothing to do computes the step's shortest example, without its loss."""
+    if some:
+        return flatten(some, share)
+    shortest = min(chosen, key=lambda example: sum(len(row.token_ids) for row in example))
+    return flatten([shortest], share).silent()
 
 
-def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    parameters = list(checkpoint.trained(model).values())
-    return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+def _not_a_number(walk: _Walk, chosen: Sequence[Example], state: State, loss: float) -> str:
+    """Which rows it comes from, each computed alone."""
+
+    def compute(example: Example) -> float:
+        batch = flatten([example], walk.plan.share_prefixes).to(walk.processes.device)
+        with torch.no_grad(), walk.processes.autocast():
+            return float(walk.run.objective(walk.scorer, batch).total)  # type: ignore[arg-type]
+
+    # several processes cannot compute alone
+    bad = bad_rows(chosen, compute) if walk.processes.count == 1 else []
+    if bad and len(bad) < len(chosen):
+        where = f"it comes from {', '.join(bad[:5])}{' and more' if len(bad) > 5 else ''}"
+    else:
+        where = "it comes from every row: the weights have run away"
+    return (
+        f"step {state.step + 1}: the loss is {loss}; {where}; lower the learning rate, or use precision float32; "
+        "the last checkpoint stands"
+    )
 
 
 def _log(path: Path, progress: Progress) -> None:
-    row: JsonObject = {
-        "step": progress.step,
-        "loss": round(progress.loss, 6),
-        "token_accuracy": round(progress.token_accuracy, 4),
-        "lr": progress.learning_rate,
-        "tokens": progress.tokens,
-        "rows": progress.rows,
-        "tokens_per_s": round(progress.tokens / progress.seconds, 1),
-        "elapsed_s": round(progress.elapsed, 2),
-    }
+    _append(
+        path,
+        {
+            "step": progress.step,
+            "loss": round(progress.loss, 6),
+            **{name: round(value, 4) for name, value in progress.counts.items()},
+            "lr": progress.learning_rate,
+            "tokens": progress.tokens,
+            "rows": progress.rows,
+            "tokens_per_s": round(progress.tokens / progress.seconds, 1),
+            "elapsed_s": round(progress.elapsed, 2),
+        },
+    )
+
+
+def _append(path: Path, row: JsonObject) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 
 
 def _cut_log(path: Path, step: int) -> None:
     """Drops lines after the checkpoint that a resumed run starts from, so that no step stands in the log twice."""
-    if path.is_file():
-        kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
-        path.write_text("".join(kept), encoding="utf-8")
+    for file in (path, path.with_name("scores.jsonl")):
+        if file.is_file():
+            kept = [line for line in _lines(file) if json.loads(line)["step"] <= step]
+            file.write_text("".join(kept), encoding="utf-8")
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -225,6 +349,11 @@ def _lines(path: Path) -> Iterator[str]:
             yield line
 
 
-def with_steps(settings: Settings, rows: int, epochs: float) -> Settings:
-    """The same settings with `steps` for a number of passes over `rows` rows."""
-    return replace(settings, steps=max(1, math.ceil(rows * epochs / settings.plan.batch_size)))
+def singles(rows: Iterable[Any]) -> list[Example]:
+    """Rows as examples of one row each."""
+    return [(row,) for row in rows]
+
+
+def with_steps(settings: Settings, examples: int, epochs: float) -> Settings:
+    """The same settings with `steps` for a number of passes over so many examples."""
+    return replace(settings, steps=max(1, math.ceil(examples * epochs / settings.plan.batch_size)))

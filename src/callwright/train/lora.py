@@ -69,6 +69,8 @@ def _forward(module: Any) -> Any:
     scale = float(module.scaling[name])
 
     def forward(x: Tensor) -> Tensor:
+        if module.disable_adapters:
+            return base(x)  # type: ignore[no-any-return]
         with torch.autocast(x.device.type, enabled=False):
             return _LoraLinear.apply(x, base.weight, base.bias, a.weight, b.weight, scale)
 

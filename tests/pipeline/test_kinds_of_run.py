@@ -1,0 +1,122 @@
+"""Recipes of other kinds, walked whole on a tiny model: full fine-tuning, QLoRA, choosing, DPO after SFT."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callwright.data import conversations
+from callwright.data.preferences import corrupted, to_row
+from callwright.errors import DataError, RecipeError
+from callwright.models.hardware import detect
+from callwright.models.load import load_adapter, load_model
+from callwright.pipeline.run import run
+from callwright.recipe import make_recipe
+from callwright.train.loop import Progress
+from tiny import tiny_folder
+
+TOOLS = [
+    {
+        "name": name,
+        "description": f"{name}.",
+        "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}},
+    }
+    for name in ("ring", "knock")
+]
+
+
+class Watcher:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.facts_seen: dict[str, str] = {}
+        self.scores: list[tuple[int, float]] = []
+
+    def step(self, name: str, skipped: bool) -> None: ...
+
+    def facts(self, facts: dict[str, str]) -> None:
+        self.facts_seen |= facts
+
+    def chosen(self, step: int, score: float) -> None:
+        self.scores.append((step, score))
+
+    def training(self, progress: Progress) -> None: ...
+
+    def scoring(self, name: str, done: int, total: int) -> None: ...
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.jsonl"
+    with file.open("w") as out:
+        for number in range(12):
+            call = {"name": ("ring", "knock")[number % 2], "arguments": {"n": number}}
+            messages = [
+                {"role": "user", "content": f"{call['name']} {number}"},
+                {"role": "assistant", "content": "", "tool_calls": [call]},
+            ]
+            out.write(json.dumps({"id": f"r{number}", "messages": messages, "tools": TOOLS}) + "\n")
+    return file
+
+
+def recipe(folder: Path, model: str, rows: Path, **other: Any) -> dict[str, Any]:
+    training = {"steps": 2, "batch_size": 4, "precision": "float32", "threads": 1, **other.pop("train", {})}
+    made = {"output": str(folder), "model": model, "dialect": "hermes", "data": {"train": str(rows)}, "lora": {"r": 2}}
+    scored = {"data": str(rows), "rows": 2, "max_new_tokens": 4, "base": False}
+    return {**made, "train": training, "eval": scored, **other}
+
+
+@pytest.mark.parametrize("method", ["full", "qlora"])
+def test_other_methods_train_and_are_scored(tmp_path: Path, rows: Path, method: str) -> None:
+    if method == "qlora" and find_spec("bitsandbytes") is None:
+        pytest.skip("bitsandbytes is not installed")
+    model = tiny_folder(tmp_path / "base", width=64)
+    made = run(make_recipe(recipe(tmp_path / "out", model, rows, method=method), "recipe"), Watcher())
+    assert made.trained == tmp_path / "out" / {"full": "model", "qlora": "adapter"}[method]
+    assert len(made.reports["tuned"].verdicts) == 2
+    assert (made.trained / "callwright.json").is_file()
+
+
+def test_checkpoints_are_chosen_by_rows_that_are_not_trained_on(tmp_path: Path, rows: Path, tiny_model: str) -> None:
+    watch = Watcher()
+    choose = {"rows": 3, "every": 1, "max_new_tokens": 4}
+    run(make_recipe(recipe(tmp_path / "out", tiny_model, rows, train={"choose": choose}), "recipe"), watch)
+    assert [step for step, _ in watch.scores] == [1, 2]
+    assert watch.facts_seen["rows"] == "9"
+    scores = (tmp_path / "out" / "scores.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in scores] == [1, 2]
+    with pytest.raises(DataError, match="leave too few to train on"):
+        run(make_recipe(recipe(tmp_path / "b", tiny_model, rows, train={"choose": {"rows": 9}}), "recipe"), watch)
+
+
+def test_dpo_after_sft_ends_with_one_adapter_of_the_model_itself(tmp_path: Path, rows: Path, tiny_model: str) -> None:
+    first = run(make_recipe(recipe(tmp_path / "sft", tiny_model, rows), "recipe"), Watcher()).trained
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps(to_row(pair)) + "\n" for pair in corrupted(conversations(rows))))
+    asked = recipe(tmp_path / "dpo", tiny_model, rows, adapter=str(first), dpo={"pairs": str(pairs)}, data={})
+    watch = Watcher()
+    second = run(make_recipe(asked, "recipe"), watch).trained
+    assert watch.facts_seen["steps"] == "2 of 4 pairs"
+    assert json.loads((second / "adapter_config.json").read_text())["r"] == 4
+    lines = [json.loads(line) for line in (tmp_path / "dpo" / "metrics.jsonl").read_text().splitlines()]
+    assert lines[0]["loss"] == pytest.approx(0.6931, abs=1e-3), "it begins at the model that the first run left"
+    assert lines[0]["rows"] == 8
+    load_adapter(load_model(tiny_model, detect("float32")), second)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"dpo": {"pairs": "p.jsonl"}}, "'dpo' trains on its 'pairs'; leave 'data.train' and 'synth' out"),
+        ({"dpo": {"pairs": "p.jsonl"}, "data": {}, "method": "full"}, "use method lora or qlora"),
+        ({"method": "full", "adapter": "a"}, "method full has no adapter"),
+        ({"method": "qlora", "call_token": "<call>"}, "use method lora"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path: Path, rows: Path, change: dict[str, Any], why: str) -> None:
+    with pytest.raises(RecipeError, match=why):
+        make_recipe(recipe(tmp_path, "m", rows) | change, "recipe")
