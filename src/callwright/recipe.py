@@ -212,6 +212,18 @@ class Eval(_Part):
     base: bool = True
 
 
+class Retention(_Part):
+    """Plain chat rows whose perplexity is measured before and after training; the run fails where it rises by more than
+    `most` (0.2: a fifth; null: it is only measured). replay: so many of the file's other rows are trained on too, as a
+    share of the rows there are."""
+
+    data: str
+    rows: int = Field(default=100, ge=1)
+    seed: int = 1
+    most: float | None = Field(default=0.2, gt=0)
+    replay: float = Field(default=0.0, ge=0, le=1)
+
+
 class Recipe(_Part):
     """Everything that a run depends on. Paths are relative to the folder that the command is given in.
 
@@ -232,6 +244,7 @@ class Recipe(_Part):
     lora: Lora = Lora()
     dpo: Dpo | None = None
     train: Train = Train()
+    retention: Retention | None = None
     eval: Eval | None = None
 
     def as_json(self) -> JsonObject:

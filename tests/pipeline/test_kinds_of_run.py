@@ -11,7 +11,7 @@ import pytest
 
 from callwright.data import conversations
 from callwright.data.preferences import corrupted, to_row
-from callwright.errors import DataError, RecipeError
+from callwright.errors import DataError, RecipeError, RunError
 from callwright.models.hardware import detect
 from callwright.models.load import load_adapter, load_model
 from callwright.pipeline.run import run
@@ -120,3 +120,56 @@ def test_dpo_after_sft_ends_with_one_adapter_of_the_model_itself(tmp_path: Path,
 def test_what_does_not_go_together_is_refused(tmp_path: Path, rows: Path, change: dict[str, Any], why: str) -> None:
     with pytest.raises(RecipeError, match=why):
         make_recipe(recipe(tmp_path, "m", rows) | change, "recipe")
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Path:
+    file = tmp_path / "chat.jsonl"
+    with file.open("w") as out:
+        for number in range(10):
+            messages = [
+                {"role": "user", "content": f"tell me of {number}"},
+                {"role": "assistant", "content": f"It comes after {number - 1}."},
+            ]
+            out.write(json.dumps({"id": f"c{number}", "messages": messages}) + "\n")
+    return file
+
+
+def test_plain_chat_is_measured_before_and_after(tmp_path: Path, rows: Path, chat: Path, tiny_model: str) -> None:
+    asked = recipe(tmp_path / "out", tiny_model, rows, retention={"data": str(chat), "rows": 4, "most": 5.0})
+    watch = Watcher()
+    run(make_recipe(asked, "recipe"), watch)
+    kept = json.loads((tmp_path / "out" / "retention.json").read_text())
+    assert (kept["rows"], kept["most"]) == (4, 5.0)
+    # a random model: about as likely one of its 259 tokens as another
+    assert kept["before"] == pytest.approx(259, rel=0.2)
+    assert kept["rise"] == pytest.approx(kept["after"] / kept["before"] - 1)
+    assert "before" in watch.facts_seen["plain chat"]
+
+
+def test_the_gate_fails_a_run_that_forgets_and_keeps_what_it_trained(
+    tmp_path: Path, rows: Path, chat: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = iter([(10.0, 90), (13.0, 90)])
+    monkeypatch.setattr("callwright.pipeline.run.perplexity", lambda *given: next(measured))
+    asked = recipe(tmp_path / "out", tiny_model, rows, retention={"data": str(chat), "most": 0.25})
+    with pytest.raises(
+        RunError, match=r"plain chat rose by 30.0% \(10.00 to 13.00\), 25.0% are allowed; mix such rows in"
+    ):
+        run(make_recipe(asked, "recipe"), Watcher())
+    assert (tmp_path / "out" / "adapter" / "adapter_config.json").is_file()
+    assert json.loads((tmp_path / "out" / "retention.json").read_text())["rise"] == pytest.approx(0.3)
+
+
+def test_replay_trains_on_rows_that_are_not_measured(tmp_path: Path, rows: Path, chat: Path, tiny_model: str) -> None:
+    retention = {"data": str(chat), "rows": 4, "replay": 0.25, "most": None}
+    run(make_recipe(recipe(tmp_path / "out", tiny_model, rows, retention=retention), "recipe"), Watcher())
+    written = [row.id for row in conversations(tmp_path / "out" / "data" / "train.jsonl")]
+    assert len(written) == 15
+    assert sum(name.startswith("c") for name in written) == 3
+
+
+def test_a_file_without_plain_chat_is_refused(tmp_path: Path, rows: Path, tiny_model: str) -> None:
+    asked = recipe(tmp_path / "out", tiny_model, rows, retention={"data": str(rows)})
+    with pytest.raises(DataError, match="has no row in which the assistant talks and calls nothing"):
+        run(make_recipe(asked, "recipe"), Watcher())

@@ -41,7 +41,8 @@ class RunFolder:
 
 
 def claim(recipe: Recipe) -> RunFolder:
-    """Takes the recipe's output folder, empty or of the same recipe ('eval' may differ: it is cheap to run again).
+    """Takes the recipe's output folder, empty or of the same recipe; 'eval' and 'retention' may differ, which are cheap
+    to run again.
 
     Raises RunError where the folder holds anything else; nothing is written then.
     """
@@ -92,10 +93,10 @@ def _plain(value: object) -> object:
 
 
 def _differences(old: JsonObject, new: JsonObject, at: str = "") -> list[str]:
-    """Dotted keys whose values differ, 'eval' and 'output' left out."""
+    """Dotted keys whose values differ, those of measuring and 'output' left out."""
     found: list[str] = []
     for key in sorted(old.keys() | new.keys()):
-        if not at and key in ("eval", "output"):
+        if not at and key in ("eval", "retention", "output"):
             continue
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from callwright.pipeline.check import Checker, lint_rows
 from callwright.pipeline.choose import apart, judge_of
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
+from callwright.pipeline.retention import Kept, check, perplexity, retention_rows
 from callwright.pipeline.rows import account_facts, held_out_rows, training_rows
 from callwright.pipeline.tune import (
     TRAINED,
@@ -34,7 +35,7 @@ from callwright.pipeline.tune import (
     settings_of,
     tune,
 )
-from callwright.recipe import Recipe
+from callwright.recipe import Recipe, Retention
 from callwright.score.failures import read_report
 from callwright.score.stats import compare
 from callwright.tools import tool_from_json, tool_to_json
@@ -77,6 +78,8 @@ def run(recipe: Recipe, watch: Watcher) -> Outcome:
     train_steps(recipe, workshop, folder, watch, resume=True)
     if not is_first():
         return Outcome(folder.path, folder.path / TRAINED[recipe.method], {}, {})
+    if recipe.retention is not None:
+        _check_retention(recipe, recipe.retention, workshop, folder, watch)
     reports = _evaluate(recipe, workshop, folder, watch) if recipe.eval else {}
     summary = _summary(recipe, folder, reports, time.monotonic() - started)
     write_json(folder.path / "report.json", summary)
@@ -97,6 +100,7 @@ def check_inputs(recipe: Recipe) -> None:
     named += [("dpo.pairs", recipe.dpo.pairs)] if recipe.dpo else []
     choose = recipe.train.choose
     named += [("train.choose.data", choose.data)] if choose and choose.data else []
+    named += [("retention.data", recipe.retention.data)] if recipe.retention else []
     named += [("synth.phrases", recipe.synth.phrases)] if recipe.synth and recipe.synth.phrases else []
     for key, path in named:
         if not is_named(path) and not Path(path).is_file():
@@ -144,7 +148,7 @@ def _make_rows(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wat
     """Rows are checked while they still know the user's own file and line, and written once they are clean."""
     made = training_rows(recipe)
     checker = Checker(workshop.dialect, workshop.tokenizer, recipe.train.max_length)
-    rows = all_views(made.conversations, workshop.dialect)
+    rows = all_views(_with_replay(recipe, made.conversations), workshop.dialect)
     kept = lint_rows(rows, checker, folder.path / "lint.json", drop=recipe.data.bad_rows == "drop")
     if not kept:
         raise DataError(str(folder.path / "lint.json"), "every row has an error; nothing is left to train on")
@@ -165,6 +169,15 @@ def _make_rows(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wat
         facts["left out"] = f"{made.account.examples[0]} (more in {folder.path / _ACCOUNT})"
     watch.facts(facts)
     folder.mark("rows")
+
+
+def _with_replay(recipe: Recipe, rows: Sequence[Conversation]) -> list[Conversation]:
+    """The rows, and those of plain chat that `retention.replay` asks for among them."""
+    settings = recipe.retention
+    if settings is None or not settings.replay:
+        return list(rows)
+    _, replayed = retention_rows(settings, round(settings.replay * len(rows)))
+    return [*rows, *replayed]
 
 
 def run_tools(folder: Path) -> tuple[Tool, ...]:
@@ -193,6 +206,27 @@ def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watc
             folder.mark(f"evaluate {name}", marker)
         reports[name] = read_report(target / "report.json")
     return reports
+
+
+def _check_retention(
+    recipe: Recipe, settings: Retention, workshop: Workshop, folder: RunFolder, watch: Watcher
+) -> None:
+    """The perplexity of plain chat, of the base and of what was trained from it."""
+    marker = settings.model_dump(mode="json")
+    skipped = folder.done("retention", marker)
+    watch.step("retention", skipped)
+    if skipped:
+        return
+    rows, _ = retention_rows(settings)
+    longest = recipe.train.max_length
+    found = [
+        perplexity(subject.model, rows, replace(workshop, tokenizer=subject.tokenizer), longest)
+        for subject in (_subject(recipe, workshop, folder, name) for name in ("base", "tuned"))
+    ]
+    kept = Kept(len(rows), found[0][1], found[0][0], found[1][0])
+    watch.facts({"plain chat": f"perplexity {kept.before:.2f} before, {kept.after:.2f} after ({kept.rise:+.1%})"})
+    check(kept, settings, folder.path)
+    folder.mark("retention", marker)
 
 
 def _counter(watch: Watcher, name: str, total: int) -> Callable[[int], None]:

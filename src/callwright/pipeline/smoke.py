@@ -43,6 +43,7 @@ def smoke(recipe: Recipe, folder: Path, config: Path | None = None) -> Recipe:
     if not torch.cuda.is_available() and small["train"]["optimizer"] in ("adamw_8bit", "paged_adamw_8bit"):
         small["train"]["optimizer"] = "adamw"
     small["lora"]["r"] = min(4, small["lora"]["r"])
+    small["retention"] = None
     if recipe.dpo is None:
         _shorten(small, folder)
     if small["eval"] is not None:

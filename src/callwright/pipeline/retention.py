@@ -1,0 +1,97 @@
+"""Plain chat rows -> what training did to the rest of a model: their perplexity before and after, and a gate on it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from callwright.data import conversations
+from callwright.dialects.tokenise import render_many
+from callwright.errors import DataError, RunError
+from callwright.models import attention
+from callwright.pipeline.folder import write_json
+from callwright.pipeline.tune import Workshop
+from callwright.recipe import Retention
+from callwright.train.batch import Plan, flatten, passes
+from callwright.train.logprobs import Scorer
+from callwright.train.loop import singles
+from callwright.types import Conversation
+
+# flat tokens of a pass without gradients
+_PASS = 4096
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Perplexity a token of the assistant's own turns, before and after, over so many rows and tokens."""
+
+    rows: int
+    tokens: int
+    before: float
+    after: float
+
+    @property
+    def rise(self) -> float:
+        """How much higher it is, as a share: 0.1 is a tenth."""
+        return self.after / self.before - 1
+
+
+def retention_rows(settings: Retention, replayed: int = 0) -> tuple[list[Conversation], list[Conversation]]:
+    """Rows of the file in which an assistant talks and calls nothing: those to measure, and `replayed` others to train
+    on, as far as there are so many. Raises DataError where there are none."""
+    rows = [
+        row
+        for row in conversations(Path(settings.data))
+        if any(message.role == "assistant" for message in row.messages)
+        and not any(message.calls for message in row.messages)
+    ]
+    if not rows:
+        raise DataError(settings.data, "has no row in which the assistant talks and calls nothing ('retention.data')")
+    random.Random(settings.seed).shuffle(rows)
+    return rows[: settings.rows], rows[settings.rows :][:replayed]
+
+
+def perplexity(model: Any, rows: Sequence[Conversation], workshop: Workshop, max_length: int) -> tuple[float, int]:
+    """exp of the mean loss of the assistant's tokens in rows, which begin alike or not; and how many tokens.
+
+    Raises DataError where every row is longer than `max_length` tokens.
+    """
+    rendered = [
+        row for row in render_many(rows, workshop.dialect, workshop.tokenizer) if len(row.token_ids) <= max_length
+    ]
+    if not rendered:
+        raise DataError("retention.data", f"every row is longer than {max_length} tokens")
+    attention.install()
+    before, training = model.config._attn_implementation, model.training
+    model.eval()
+    model.set_attn_implementation(attention.NAME)
+    total, count = 0.0, 0
+    try:
+        scorer = Scorer(model)
+        with torch.no_grad():
+            for some in passes(singles(rendered), Plan(len(rendered), _PASS, 0))[0]:
+                batch = flatten(some).to(model.device)
+                found, _ = scorer(batch)
+                total -= float(found.sum())
+                count += len(found)
+    finally:
+        model.set_attn_implementation(before)
+        model.train(training)
+    return math.exp(total / count), count
+
+
+def check(kept: Kept, settings: Retention, folder: Path) -> None:
+    """Writes `retention.json`. Raises RunError where perplexity rose by more than is allowed."""
+    write_json(folder / "retention.json", {**asdict(kept), "rise": kept.rise, "most": settings.most})
+    if settings.most is not None and kept.rise > settings.most:
+        raise RunError(
+            f"retention: the perplexity of plain chat rose by {kept.rise:.1%} ({kept.before:.2f} to {kept.after:.2f}), "
+            f"{settings.most:.1%} are allowed; mix such rows in (retention.replay: 0.1), train fewer steps, or lower "
+            f"the learning rate; {folder} keeps what was trained"
+        )
