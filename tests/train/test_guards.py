@@ -155,3 +155,20 @@ def test_a_resumed_run_remembers_the_best(tmp_path: Path) -> None:
     run = Run(tmp_path, resume=True, choice=Choice(1, lambda: next(later)))
     state = train(model, ROWS, replace(SETTINGS, save_every=1), run)
     assert (state.best_step, state.best_score) == (2, 0.9)
+
+
+def test_a_tracker_is_told_of_every_step(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    train(lora(), ROWS, SETTINGS, Run(tmp_path, trackers=("tensorboard",)))
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (events,) = (tmp_path / "callwright").glob("events.*")
+    read = EventAccumulator(str(events))
+    read.Reload()
+    logged = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [event.value for event in read.Scalars("loss")] == pytest.approx(logged, abs=1e-5)
+
+
+def test_a_tracker_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"train.trackers: comet_ml cannot be imported; install it with pip"):
+        train(lora(), ROWS, SETTINGS, Run(tmp_path, trackers=("comet_ml",)))

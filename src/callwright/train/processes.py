@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -114,17 +115,20 @@ def open_processes(precision: str, shard: bool, folder: Path, trackers: tuple[st
     # accelerate holds one precision for the whole process; a second run, in a notebook or a test, has its own
     AcceleratorState._reset_state()
     mixed = {"bf16": "bf16", "fp16": "fp16"}.get(precision, "no")
-    try:
+    with warnings.catch_warnings():
+        # a tracker that is not installed is an error here
+        warnings.simplefilter("ignore", UserWarning)
         accelerator = Accelerator(
             mixed_precision=mixed,
             cpu=not torch.cuda.is_available(),
             log_with=list(trackers) or None,
             project_dir=folder,
         )
-        if trackers:
-            accelerator.init_trackers("callwright", init_kwargs={"wandb": {"name": folder.name}})
-    except (ValueError, ImportError) as error:
-        raise RunError(f"train.trackers: {str(error).splitlines()[0]}; install it with pip") from error
+    missing = set(trackers) - {str(getattr(one, "value", one)) for one in accelerator.log_with}
+    if missing:
+        raise RunError(f"train.trackers: {', '.join(sorted(missing))} cannot be imported; install it with pip")
+    if trackers:
+        accelerator.init_trackers("callwright", init_kwargs={"wandb": {"name": folder.name}})
     return Processes(accelerator, shard, bool(trackers))
 
 
