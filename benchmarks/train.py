@@ -33,6 +33,7 @@ from callwright.data.preferences import corrupted
 from callwright.dialects import dialect_for
 from callwright.dialects.tokenise import render_many
 from callwright.models import attention
+from callwright.models.estimate import How, flops, shape_of
 from callwright.models.hardware import detect
 from callwright.models.load import LoraSettings, add_lora, load_model
 from callwright.models.tokenizer import load_tokenizer
@@ -95,7 +96,7 @@ def ours(examples: Sequence[Example], workload: str, setting: Setting) -> dict[s
         train(model, [*examples, *examples[:size]], Settings(plan, steps, 1e-4, save_every=0), run)
     fast = matmul_rate()
     (batches,) = passes(examples[:size], plan)
-    work = sum(flops(model, flatten(some), workload == "dpo") for some in batches)
+    work = sum(arithmetic(model, flatten(some), workload == "dpo") for some in batches)
     rate = work / (sum(seconds[1:]) / len(seconds[1:]))
     return {
         "examples_per_s": size * len(seconds[1:]) / sum(seconds[1:]),
@@ -117,20 +118,15 @@ def matmul_rate() -> float:
     return 2 * 4096**3 / best
 
 
-def flops(model: Any, batch: MicroBatch, reference: bool) -> float:
-    """The matrix products of one pass, forward and back: frozen weights twice (they have no gradient), LoRA three
-    times, attention's two forward and four back over the pairs that see one another, and the output layer twice."""
-    config = model.config
-    frozen = sum(
-        p.numel() for n, p in model.named_parameters() if not p.requires_grad and p.dim() == 2 and "embed" not in n
-    )
-    lora = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    tokens, places = len(batch.token_ids), len(batch.targets)
-    pairs = float((batch.layout.positions + 1).sum())
-    seen = 2 * pairs * config.hidden_size * config.num_hidden_layers
-    head = 2 * places * config.vocab_size * config.hidden_size
-    made = 4 * frozen * tokens + 6 * lora * tokens + 6 * seen + 2 * head
-    return made + ((2 * frozen * tokens + 2 * seen + head) if reference else 0)
+def arithmetic(model: Any, batch: MicroBatch, reference: bool) -> float:
+    """The matrix products of one pass, forward and back, as `callwright estimate` counts them, and those of DPO's
+    reference: half of them, attention's a third, without an adapter."""
+    shape = shape_of(model.config)
+    tokens, pairs = len(batch.token_ids), float((batch.layout.positions + 1).sum())
+    made = flops(shape, tokens, pairs, len(batch.targets), How("lora", LORA.r, tokens))
+    if reference:
+        made += flops(shape, tokens, pairs * 2 / 3, len(batch.targets), How("lora", 0, tokens)) / 2
+    return made
 
 
 def plain(examples: Sequence[Example], workload: str, setting: Setting) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from callwright.pipeline.run import run
 from callwright.pipeline.smoke import smoke
 from callwright.recipe import load_recipe, make_recipe
 from tiny import ARCHITECTURES, tiny
+from watcher import Watcher
 
 ROOT = Path(__file__).parents[2]
 SHAPES = {
@@ -58,21 +59,9 @@ def test_shipped_recipes_walk_in_small(tmp_path: Path, name: str, monkeypatch: p
     pytest.importorskip("bitsandbytes")
     recipe = load_recipe(ROOT / "recipes" / f"{name}.yaml", ["train.threads=1"])
     shape = ROOT / "recipes" / "shapes" / f"{SHAPES[name]}.json"
-    made = run(smoke(recipe, tmp_path, shape), _Silent())
+    made = run(smoke(recipe, tmp_path, shape), Watcher())
     assert (made.trained / "callwright.json").is_file()
     assert made.folder == tmp_path / "run"
-
-
-class _Silent:
-    def step(self, name: str, skipped: bool) -> None: ...
-
-    def facts(self, facts: dict[str, str]) -> None: ...
-
-    def chosen(self, step: int, score: float) -> None: ...
-
-    def training(self, progress: Any) -> None: ...
-
-    def scoring(self, name: str, done: int, total: int) -> None: ...
 
 
 def test_an_estimate_counts_what_rows_share(tmp_path: Path, tiny_model: str) -> None:

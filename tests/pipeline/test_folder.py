@@ -11,25 +11,7 @@ from callwright.errors import RunError
 from callwright.pipeline.folder import claim
 from callwright.pipeline.run import run
 from callwright.recipe import make_recipe
-from callwright.train.loop import Progress
-
-
-class Silent:
-    """A watcher that keeps the facts."""
-
-    def __init__(self) -> None:
-        self.seen: dict[str, str] = {}
-
-    def step(self, name: str, skipped: bool) -> None: ...
-
-    def facts(self, facts: dict[str, str]) -> None:
-        self.seen |= facts
-
-    def chosen(self, step: int, score: float) -> None: ...
-
-    def training(self, progress: Progress) -> None: ...
-
-    def scoring(self, name: str, done: int, total: int) -> None: ...
+from watcher import Watcher
 
 
 def test_a_folder_written_before_a_key_existed_is_still_its_recipes(tmp_path: Path) -> None:
@@ -67,7 +49,7 @@ def test_a_run_says_what_became_of_its_rows(tmp_path: Path, tiny_model: str) -> 
         "data": {"train": str(data), "dedupe": 1.0, "augment": {"kinds": ["shuffle_tools"], "copies": 1}},
         "train": {"steps": 1, "batch_size": 2, "precision": "float32", "threads": 1},
     }
-    watch = Silent()
+    watch = Watcher()
     outcome = run(make_recipe(recipe, "recipe"), watch)
     account = outcome.summary["rows"]
     assert account["sources"] == {str(data): {"read": 3, "used": 3, "repeated": 1, "kept": 2}}

@@ -16,8 +16,8 @@ from callwright.models.hardware import detect
 from callwright.models.load import load_adapter, load_model
 from callwright.pipeline.run import run
 from callwright.recipe import make_recipe
-from callwright.train.loop import Progress
 from tiny import tiny_folder
+from watcher import Watcher
 
 TOOLS = [
     {
@@ -27,26 +27,6 @@ TOOLS = [
     }
     for name in ("ring", "knock")
 ]
-
-
-class Watcher:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.facts_seen: dict[str, str] = {}
-        self.scores: list[tuple[int, float]] = []
-
-    def step(self, name: str, skipped: bool) -> None: ...
-
-    def facts(self, facts: dict[str, str]) -> None:
-        self.facts_seen |= facts
-
-    def chosen(self, step: int, score: float) -> None:
-        self.scores.append((step, score))
-
-    def training(self, progress: Progress) -> None: ...
-
-    def scoring(self, name: str, done: int, total: int) -> None: ...
 
 
 @pytest.fixture
@@ -86,7 +66,7 @@ def test_checkpoints_are_chosen_by_rows_that_are_not_trained_on(tmp_path: Path, 
     choose = {"rows": 3, "every": 1, "max_new_tokens": 4}
     run(make_recipe(recipe(tmp_path / "out", tiny_model, rows, train={"choose": choose}), "recipe"), watch)
     assert [step for step, _ in watch.scores] == [1, 2]
-    assert watch.facts_seen["rows"] == "9"
+    assert watch.seen["rows"] == "9"
     scores = (tmp_path / "out" / "scores.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in scores] == [1, 2]
     with pytest.raises(DataError, match="leave too few to train on"):
@@ -100,7 +80,7 @@ def test_dpo_after_sft_ends_with_one_adapter_of_the_model_itself(tmp_path: Path,
     asked = recipe(tmp_path / "dpo", tiny_model, rows, adapter=str(first), dpo={"pairs": str(pairs)}, data={})
     watch = Watcher()
     second = run(make_recipe(asked, "recipe"), watch).trained
-    assert watch.facts_seen["steps"] == "2 of 4 pairs"
+    assert watch.seen["steps"] == "2 of 4 pairs"
     assert json.loads((second / "adapter_config.json").read_text())["r"] == 4
     lines = [json.loads(line) for line in (tmp_path / "dpo" / "metrics.jsonl").read_text().splitlines()]
     assert lines[0]["loss"] == pytest.approx(0.6931, abs=1e-3), "it begins at the model that the first run left"
@@ -144,7 +124,7 @@ def test_plain_chat_is_measured_before_and_after(tmp_path: Path, rows: Path, cha
     # a random model: about as likely one of its 259 tokens as another
     assert kept["before"] == pytest.approx(259, rel=0.2)
     assert kept["rise"] == pytest.approx(kept["after"] / kept["before"] - 1)
-    assert "before" in watch.facts_seen["plain chat"]
+    assert "before" in watch.seen["plain chat"]
 
 
 def test_the_gate_fails_a_run_that_forgets_and_keeps_what_it_trained(

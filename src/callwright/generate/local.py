@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,7 +75,7 @@ class LocalEngine:
         given = 0
         generator = torch.Generator(device="cpu").manual_seed(options.seed)
         for shared, numbers in self._batches(prompts):
-            with torch.inference_mode(), _tree_attention(self.model):
+            with torch.inference_mode(), attention.installed(self.model):
                 made = self._batch(shared, [prompts[i] for i in numbers], options, generator)
                 done.update(zip(numbers, made, strict=True))
             while given in done:
@@ -217,19 +216,6 @@ def _split_stops(tokenizer: Any, stops: Sequence[str]) -> tuple[set[int], list[s
         else:
             texts.append(stop)
     return ids, texts
-
-
-@contextmanager
-def _tree_attention(model: Any) -> Iterator[None]:
-    """The model computes by our attention inside, by its own outside."""
-    before, training = model.config._attn_implementation, model.training
-    model.eval()
-    model.set_attn_implementation(attention.NAME)
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
-        model.train(training)
 
 
 def _parts(rows: Sequence[list[int]], most: int) -> Iterator[list[list[int]]]:

@@ -10,6 +10,7 @@ its attention interface takes it; what it cannot do (attention sinks, non-causal
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -317,3 +318,17 @@ def install() -> None:
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, tree_attention)
+
+
+@contextmanager
+def installed(model: Any) -> Iterator[None]:
+    """The model, in evaluation mode, computes by this attention inside, by its own outside."""
+    install()
+    before, training = model.config._attn_implementation, model.training
+    model.eval()
+    model.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+        model.train(training)

@@ -139,6 +139,11 @@ def load_adapter(model: Any, folder: Path) -> Any:
         raise ModelError(f"{folder}: the adapter does not fit this model: {str(error).splitlines()[0]}") from error
 
 
+def inner(model: Any) -> Any:
+    """The causal language model itself, inside an adapter or not; LoRA layers stay in it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def parameter_counts(model: nn.Module) -> tuple[int, int]:
     """(trained, all) parameters."""
     every = sum(p.numel() for p in model.parameters())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from callwright.pipeline.tune import (
     trainable_model,
 )
 from callwright.recipe import Recipe
-from callwright.train.batch import MicroBatch, Plan, Schedule, flatten, passes
+from callwright.train.batch import MicroBatch, Schedule, flatten, passes
 from callwright.train.loop import Progress, Run, Settings, train
 from callwright.train.lora import fused_lora
 
@@ -93,10 +93,10 @@ def estimate(
     settings = settings_of(recipe, len(prepared.examples), workshop.hardware.precision)
     shape = _shape(recipe.model, config)
     schedule = Schedule(prepared.examples, settings.plan)
-    steps = [
-        [flatten(some) for some in passes([prepared.examples[n] for n in schedule.step(step)], settings.plan)[0]]
-        for step in range(min(_COUNTED, settings.steps))
-    ]
+    steps = []
+    for step in range(min(_COUNTED, settings.steps)):
+        chosen = [prepared.examples[number] for number in schedule.step(step)]
+        steps.append([flatten(some, settings.plan.share_prefixes) for some in passes(chosen, settings.plan)[0]])
     how = How(
         recipe.method,
         recipe.lora.r,
@@ -110,6 +110,7 @@ def estimate(
     if tflops is not None:
         seconds = statistics.mean(arithmetic) * settings.steps / (tflops * 1e12)
     elif probe and config is None:
+        settings = replace(settings, checkpointing=how.checkpointing)
         seconds = _probed(recipe, workshop, prepared, settings, arithmetic)
     return Estimate(
         parameters=shape.total,
@@ -170,15 +171,7 @@ def _probed(
         seconds.append(progress.seconds)
 
     count = min(_WARM + _TIMED, len(arithmetic))
-    few = Settings(
-        Plan(settings.plan.batch_size, settings.plan.max_tokens, settings.plan.seed, settings.plan.cluster),
-        count,
-        settings.learning_rate,
-        precision=settings.precision,
-        save_every=0,
-        optimizer=settings.optimizer,
-        checkpointing=settings.checkpointing,
-    )
+    few = replace(settings, steps=count, save_every=0)
     with tempfile.TemporaryDirectory() as folder, quiet(), fused_lora(model):
         train(model, prepared.examples, few, Run(Path(folder), watch=watch, objective=objective_of(recipe)))
     # the first step is slower, unless it is the only one

@@ -67,22 +67,13 @@ def perplexity(model: Any, rows: Sequence[Conversation], workshop: Workshop, max
     ]
     if not rendered:
         raise DataError("retention.data", f"every row is longer than {max_length} tokens")
-    attention.install()
-    before, training = model.config._attn_implementation, model.training
-    model.eval()
-    model.set_attn_implementation(attention.NAME)
     total, count = 0.0, 0
-    try:
+    with torch.no_grad(), attention.installed(model):
         scorer = Scorer(model)
-        with torch.no_grad():
-            for some in passes(singles(rendered), Plan(len(rendered), _PASS, 0))[0]:
-                batch = flatten(some).to(model.device)
-                found, _ = scorer(batch)
-                total -= float(found.sum())
-                count += len(found)
-    finally:
-        model.set_attn_implementation(before)
-        model.train(training)
+        for some in passes(singles(rendered), Plan(len(rendered), _PASS, 0))[0]:
+            found, _ = scorer(flatten(some).to(model.device))
+            total -= float(found.sum())
+            count += len(found)
     return math.exp(total / count), count
 
 

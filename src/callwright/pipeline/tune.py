@@ -17,13 +17,13 @@ from callwright.generate.local import LocalEngine, PrefixCache
 from callwright.models.call_token import add_call_token, grow
 from callwright.models.hardware import Hardware, detect
 from callwright.models.join import join_adapters
-from callwright.models.load import LoraSettings, add_lora, load_adapter, load_model, parameter_counts, unfreeze
+from callwright.models.load import LoraSettings, add_lora, inner, load_adapter, load_model, parameter_counts, unfreeze
 from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.folder import RunFolder, write_folder, write_json
 from callwright.recipe import Recipe
 from callwright.report.plots import loss_curve
 from callwright.train.batch import Example, Plan
-from callwright.train.checkpoint import full, trained
+from callwright.train.checkpoint import trained, whole
 from callwright.train.loop import Choice, Progress, Run, Settings, singles, train, with_steps
 from callwright.train.lora import fused_lora
 from callwright.train.objectives.base import Objective
@@ -205,8 +205,9 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
     with fused_lora(model):
         train(model, prepared.examples, settings, run)
     # all processes gather what they hold parts of
-    sharded = model.state_dict() if recipe.method == "full" else trained(model)
-    weights = {name: full(tensor) for name, tensor in sharded.items()} if recipe.train.shard else None
+    weights = None
+    if recipe.train.shard:
+        weights = whole(model.state_dict() if recipe.method == "full" else trained(model))
     if is_first():
         write_folder(folder.path / TRAINED[recipe.method], lambda work: _save(recipe, (model, weights), workshop, work))
         loss_curve(folder.path / "metrics.jsonl", folder.path / "loss.svg")
@@ -219,9 +220,8 @@ Judge = Callable[[LocalEngine], float]
 
 def engine_inside(model: Any, workshop: Workshop) -> LocalEngine:
     """What generates with a model while it is in training."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
     # computed prefixes are of the weights as they were
-    return LocalEngine(base, workshop.tokenizer, workshop.dialect.stops, cache=PrefixCache(max_bytes=0))
+    return LocalEngine(inner(model), workshop.tokenizer, workshop.dialect.stops, cache=PrefixCache(max_bytes=0))
 
 
 def _save(recipe: Recipe, result: tuple[Any, Any], workshop: Workshop, folder: Path) -> None:

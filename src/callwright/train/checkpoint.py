@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,10 +48,13 @@ def trained(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def full(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor on the CPU, whole, also where processes hold parts of it (all of them must ask)."""
-    whole: torch.Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-    return whole.detach().cpu().contiguous()
+def whole(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors on the CPU, whole, also where processes hold parts of them (all of them must ask)."""
+    found: dict[str, Any] = dict(tensors)
+    return {
+        name: (tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor).detach().cpu().contiguous()
+        for name, tensor in found.items()
+    }
 
 
 def save(folder: Path, model: nn.Module, optimizer: Any, state: State, processes: Processes | None = None) -> Path:
@@ -70,7 +74,7 @@ def save(folder: Path, model: nn.Module, optimizer: Any, state: State, processes
             processes.wait()
             _save_shards(work / _SHARDS, model, optimizer)
         elif first:
-            _write_trained(work / "trained.safetensors", model)
+            save_file(whole(trained(model)), work / "trained.safetensors")
             torch.save({"optimizer": _bare(optimizer).state_dict()}, work / "optimizer.pt")
         if first:
             torch.save(_random_state(), work / "random.pt")
@@ -118,7 +122,7 @@ def restore(path: Path, model: nn.Module, optimizer: Any) -> State:
 
 def save_trained(folder: Path, model: nn.Module, processes: Processes | None = None) -> None:
     """Writes what is trained, and nothing else, to a folder."""
-    tensors = {name: full(tensor) for name, tensor in trained(model).items()}
+    tensors = whole(trained(model))
     if processes is None or processes.first:
         folder.mkdir(parents=True, exist_ok=True)
         work = folder / ".trained.part"
@@ -206,10 +210,6 @@ def _shards(model: nn.Module, optimizer: Any) -> dict[str, Any]:
         for name, value in inner.state.get(parameter, {}).items()
     }
     return {"trained": {name: tensor.data for name, tensor in parameters.items()}, "optimizer": kept}
-
-
-def _write_trained(path: Path, model: nn.Module) -> None:
-    save_file({name: full(tensor) for name, tensor in trained(model).items()}, path)
 
 
 def _random_state() -> dict[str, Any]:

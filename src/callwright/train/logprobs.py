@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from callwright.models.load import inner
 from callwright.models.tree import Node, make_layout
 from callwright.train.batch import MicroBatch
 
@@ -139,8 +140,9 @@ class Scorer(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        base = inner(model)
         output = base.get_output_embeddings()
+        # in lists, because they are modules of `model` already and must not be registered here again
         self._decoder, self._output = [base.get_decoder()], [output]
         config = base.config.get_text_config()
         factor = 1 / config.logits_scaling if getattr(config, "logits_scaling", None) else 1.0

@@ -15,6 +15,7 @@ from torch import nn
 
 from callwright.errors import RunError
 from callwright.models import attention
+from callwright.models.load import inner
 from callwright.train import checkpoint
 from callwright.train.batch import Example, MicroBatch, Plan, Schedule, flatten, passes
 from callwright.train.checkpoint import State
@@ -123,7 +124,7 @@ def train(model: nn.Module, examples: Sequence[Example], settings: Settings, run
     if last is not None and not run.resume:
         raise RunError(f"{run.folder}: holds another run's checkpoints; pass --resume to go on, or use a new folder")
     attention.install()
-    base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    base = inner(model)
     base.set_attn_implementation(attention.NAME)
     if settings.checkpointing:
         base.activation_checkpointing_enable({"use_reentrant": False})

@@ -16,6 +16,7 @@ from accelerate.state import AcceleratorState, PartialState
 from torch import Tensor, nn
 
 from callwright.errors import RunError
+from callwright.models.load import inner
 
 
 def is_first() -> bool:
@@ -138,8 +139,6 @@ def _sharded(scorer: Any, device: str, count: int) -> Any:
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device, (count,))
-    model = scorer.model
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    for layer in base.get_decoder().layers:
+    for layer in inner(scorer.model).get_decoder().layers:
         fully_shard(layer, mesh=mesh)
     return fully_shard(scorer, mesh=mesh)
