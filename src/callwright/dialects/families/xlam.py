@@ -14,7 +14,7 @@ from callwright.dialects.syntax.jsoncalls import object_rule, refine, write_obje
 from callwright.dialects.syntax.jsonread import OpenCall, call_object
 from callwright.dialects.syntax.pycalls import literal
 from callwright.dialects.syntax.pycalls import refine as refine_python
-from callwright.dialects.syntax.pyquick import dict_calls
+from callwright.dialects.syntax.pyquick import dict_calls, dicts_between
 from callwright.dialects.syntax.pyread import python_value
 from callwright.types import JsonObject, Kind, Segment, Tool, ToolCall
 
@@ -25,7 +25,7 @@ _READ_JSON = call_object()
 _BLOCK = Block(_OPEN, _CLOSE, end=_CLOSE)
 _STEP = rf"{SPACE}\}}[ \t\r]*(?:\n{SPACE}(?=\{{)|{SPACE}({_CLOSE}))"
 _QUICK = quick_reader(opening_of(_BLOCK, ""), objects(_BLOCK, step=_STEP), ())
-_QUICK_DICTS = quick_reader(opening_of(_BLOCK, ""), dict_calls(_STEP), ())
+_QUICK_DICTS = quick_reader(opening_of(_BLOCK, ""), dict_calls(_STEP), (), plain=dicts_between(_OPEN, _CLOSE))
 
 
 def _read(cursor: Cursor) -> Reading[None]:

@@ -113,15 +113,15 @@ def array_behind(opening: str, marks: Sequence[str], gap: str = "\n") -> Plain:
     return plain
 
 
-def array_only(text: str) -> Reply | None:
-    """One array of call objects and nothing else."""
+def array_only(text: str, said: str = "") -> Reply | None:
+    """One array of call objects and nothing else. said: text that stood before it."""
     if not text.startswith("[{"):
         return None
     try:
         values, end = _SCAN(text, 0)
     except (ValueError, StopIteration, RecursionError):
         return None
-    return _reply(text, "", values) if end == len(text) else None
+    return _reply(text, said, values) if end == len(text) else None
 
 
 def _any(marks: Sequence[str], text: str) -> bool:

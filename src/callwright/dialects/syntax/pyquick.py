@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from json.encoder import encode_basestring
 from typing import Any
 
-from callwright.dialects.parse.quick import SPACE, Calls, begin_of, closing_of, several
+from callwright.dialects.parse.quick import SPACE, Calls, Plain, array_only, begin_of, closing_of, several
 from callwright.dialects.parse.turn import Block
 from callwright.dialects.syntax.jsonread import DEEPEST
-from callwright.types import JsonObject, Tool, ToolCall
+from callwright.types import JsonObject, Reply, Tool, ToolCall
 
 _NAME = re.compile(rf"{SPACE}([\w.\-]+){SPACE}\({SPACE}")
 _KEY = re.compile(rf"([\w.\-]+){SPACE}={SPACE}")
@@ -21,9 +22,13 @@ _TEXT = {"'": re.compile(r"'([^'\\\n]*(?:\\.[^'\\\n]*)*)'"), '"': re.compile(r'"
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]{0,17}))((?:\.[0-9]{1,17})?(?:e[+\-]?[0-9]{1,2})?)(?![\w.+\-])")
 _WORD = re.compile(r"True|False|None|true|false|null")
 _WORDS = {"True": True, "False": False, "None": None, "true": True, "false": False, "null": None}
+_CONSTANTS = (("True", "true"), ("False", "false"), ("None", "null"))
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(000[0-9a-f]{5})|([ntr'\"\\]))")
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "'": "'", '"': '"', "\\": "\\"}
 _HALF = re.compile("[\ud800-\udfff]")
+# escapes that JSON does not have, or reads otherwise; it refuses the rest of Python's
+_OTHER = ("\\x", "\\U", "\\/")
+_STRINGS = re.compile(r"""('[^'\\\n]*(?:\\.[^'\\\n]*)*'|"[^"\\\n]*(?:\\.[^"\\\n]*)*")""")
 
 
 class _Surprise(Exception):
@@ -50,6 +55,68 @@ def _keyword_call(text: str, at: int, tools: Sequence[Tool]) -> tuple[ToolCall, 
 def dict_calls(step: str) -> Calls:
     """`{'name': 'f', 'arguments': {...}}`. step: what stands behind each, its group 1 where the block ends."""
     return several(re.compile(SPACE), re.compile(step), _dict_call)
+
+
+def dicts_between(opening: str, closing: str) -> Plain:
+    """Lines of dicts, their names first, between marks at the end of a text."""
+    begin = "{'name': "
+    following = f"}}\n{begin}"
+
+    def plain(text: str) -> Reply | None:
+        place = text.find(opening)
+        if place < 0:
+            return Reply(text)
+        start = place + len(opening)
+        if not text.startswith(begin, start) or not text.endswith(closing):
+            return None
+        lines = text[start : -len(closing)]
+        # a quote stands in what follows a line's end, so no string holds one
+        if "\n" in lines:
+            if lines.count("\n") != lines.count(following):
+                return None
+            lines = lines.replace("\n", ",")
+        made = _as_json(f"[{lines}]")
+        return array_only(made, text[:place]) if made else None
+
+    return plain
+
+
+def _as_json(text: str) -> str | None:
+    """Literals on one line -> the same in JSON; what is no literal does not become JSON."""
+    if '"' not in text and "\\" not in text:
+        if "True" not in text and "False" not in text and "None" not in text:
+            return text.replace("'", '"')
+        parts, quote = text.split("'"), '"'
+    else:
+        parts, quote = _STRINGS.split(text), ""
+        try:
+            parts[1::2] = [
+                _string_as_json(part) if "\\" in part or '"' in part else f'"{part[1:-1]}"' for part in parts[1::2]
+            ]
+        except _Surprise:
+            return None
+    outside = parts[::2]
+    joined = "".join(outside)
+    if "'" in joined or '"' in joined:
+        return None
+    for word, plain in _CONSTANTS:
+        if word in joined:
+            outside = [part.replace(word, plain) for part in outside]
+    parts[::2] = outside
+    return quote.join(parts)
+
+
+def _string_as_json(text: str) -> str:
+    """A string in its quotes. Raises _Surprise."""
+    inner = text[1:-1]
+    if "\\" not in inner:
+        return f'"{inner}"' if '"' not in inner else '"' + inner.replace('"', '\\"') + '"'
+    for escape in _OTHER:
+        if escape in inner:
+            made: str = encode_basestring(_unescaped(inner))
+            return made
+    parts = [part.replace("\\'", "'").replace('\\"', '"').replace('"', '\\"') for part in inner.split("\\\\")]
+    return '"' + "\\\\".join(parts) + '"'
 
 
 def _dict_call(text: str, at: int, tools: Sequence[Tool]) -> tuple[ToolCall, int] | None:
