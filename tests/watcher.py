@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callwright.train.loop import Progress
+from callwright.train.progress import Progress
 
 
 class Watcher:

@@ -155,6 +155,23 @@ class Dpo(_Part):
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
 
 
+class Grpo(_Part):
+    """Reinforcement by rewards that can be checked (extra 'rl'). `train.batch_size` counts replies: `generations` to
+    each prompt, of at most `max_new_tokens` tokens, drawn at `temperature`.
+
+    rewards: what each counts: format (whole, and fits the schemas), name, arguments, abstention.
+    epsilon: where the ratio is clipped.
+    """
+
+    generations: int = Field(default=8, ge=2)
+    temperature: float = Field(default=1.0, gt=0)
+    max_new_tokens: int = Field(default=128, ge=1)
+    epsilon: float = Field(default=0.2, gt=0)
+    rewards: dict[Literal["format", "name", "arguments", "abstention"], Annotated[float, Field(ge=0)]] = Field(
+        default={"format": 1.0, "name": 1.0, "arguments": 1.0, "abstention": 1.0}, min_length=1
+    )
+
+
 class Train(_Part):
     """The loop. `epochs` or `steps`; `max_tokens` flat tokens a forward pass; `max_length` tokens a row.
 
@@ -228,7 +245,7 @@ class Recipe(_Part):
     """Everything that a run depends on. Paths are relative to the folder that the command is given in.
 
     method: 'lora', 'qlora' (the frozen weights in 4 bits) or 'full'. adapter: a trained one to begin with; it becomes
-    part of the frozen model, and of the adapter that is saved. dpo: preference tuning instead of supervised.
+    part of the frozen model, and of the adapter that is saved. dpo, grpo: preferences or rewards instead of examples.
     call_token: makes what opens a call one new special token, trained with the adapter; plain text does as well.
     """
 
@@ -243,6 +260,7 @@ class Recipe(_Part):
     synth: Synth | None = None
     lora: Lora = Lora()
     dpo: Dpo | None = None
+    grpo: Grpo | None = None
     train: Train = Train()
     retention: Retention | None = None
     eval: Eval | None = None
@@ -283,6 +301,8 @@ def make_recipe(content: JsonObject, where: str) -> Recipe:
         raise RecipeError(f"{where}: 'dpo' trains on its 'pairs'; leave 'data.train' and 'synth' out")
     if recipe.dpo is not None and recipe.method == "full":
         raise RecipeError(f"{where}: 'dpo' compares with the model without its adapter; use method lora or qlora")
+    if recipe.grpo is not None:
+        _check_grpo(recipe, where)
     if recipe.method == "full" and (recipe.call_token or recipe.adapter):
         raise RecipeError(f"{where}: method full has no adapter; leave 'call_token' and 'adapter' out")
     if recipe.method == "qlora" and recipe.call_token:
@@ -294,6 +314,19 @@ def make_recipe(content: JsonObject, where: str) -> Recipe:
     if recipe.tools.most_frequent is not None and recipe.data.train is None:
         raise RecipeError(f"{where}: 'tools.most_frequent' counts the calls of 'data.train'; give that file")
     return recipe
+
+
+def _check_grpo(recipe: Recipe, where: str) -> None:
+    assert recipe.grpo is not None
+    if recipe.dpo is not None:
+        raise RecipeError(f"{where}: 'dpo' and 'grpo' are two ways to train; keep one")
+    if recipe.train.batch_size % recipe.grpo.generations:
+        raise RecipeError(
+            f"{where}: 'train.batch_size' counts replies with 'grpo': {recipe.train.batch_size} is no multiple of "
+            f"'grpo.generations' ({recipe.grpo.generations})"
+        )
+    if recipe.train.choose is not None or recipe.train.shard or recipe.train.weights:
+        raise RecipeError(f"{where}: 'grpo' has no 'train.choose', 'train.shard' or 'train.weights'; leave them out")
 
 
 def _override(content: JsonObject, override: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from transformers import AutoConfig
 
-from callwright.errors import ModelError
+from callwright.errors import ModelError, RunError
 from callwright.models.estimate import GIB, How, flops, memory, shape_of
 from callwright.models.load import LoraSettings, add_lora, parameter_counts
 from callwright.pipeline.estimate import estimate
@@ -62,6 +62,24 @@ def test_shipped_recipes_walk_in_small(tmp_path: Path, name: str, monkeypatch: p
     made = run(smoke(recipe, tmp_path, shape), Watcher())
     assert (made.trained / "callwright.json").is_file()
     assert made.folder == tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", ["hwu64_16_dpo", "hwu64_16_grpo"])
+def test_recipes_that_go_on_from_another_walk_in_small(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, tiny_model: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    pytest.importorskip("trl")
+    # its own random model instead of the embedded one, which is slower
+    recipe = load_recipe(ROOT / "recipes" / f"{name}.yaml", ["train.threads=1", f"model={tiny_model}"])
+    made = run(smoke(recipe, tmp_path), Watcher())
+    assert (made.trained / "callwright.json").is_file()
+
+
+def test_what_rewards_take_is_not_guessed(tmp_path: Path) -> None:
+    asked = {"output": str(tmp_path), "data": {"train": "rows.jsonl"}, "grpo": {}, "train": {"batch_size": 8}}
+    with pytest.raises(RunError, match="depends on what the model will write"):
+        estimate(make_recipe(asked, "recipe"))
 
 
 def test_an_estimate_counts_what_rows_share(tmp_path: Path, tiny_model: str) -> None:

@@ -81,6 +81,8 @@ def test_dpo_after_sft_ends_with_one_adapter_of_the_model_itself(tmp_path: Path,
     watch = Watcher()
     second = run(make_recipe(asked, "recipe"), watch).trained
     assert watch.seen["steps"] == "2 of 4 pairs"
+    kept = json.loads((tmp_path / "dpo" / "data" / "tools.json").read_text())
+    assert [tool["name"] for tool in kept] == ["ring", "knock"], "all pairs declare the same"
     assert json.loads((second / "adapter_config.json").read_text())["r"] == 4
     lines = [json.loads(line) for line in (tmp_path / "dpo" / "metrics.jsonl").read_text().splitlines()]
     assert lines[0]["loss"] == pytest.approx(0.6931, abs=1e-3), "it begins at the model that the first run left"
@@ -88,9 +90,28 @@ def test_dpo_after_sft_ends_with_one_adapter_of_the_model_itself(tmp_path: Path,
     load_adapter(load_model(tiny_model, detect("float32")), second)
 
 
+@pytest.mark.skipif(find_spec("trl") is None, reason="TRL (extra 'rl') is not installed")
+def test_rewards_train_after_sft(tmp_path: Path, rows: Path, tiny_model: str) -> None:
+    first = run(make_recipe(recipe(tmp_path / "sft", tiny_model, rows), "recipe"), Watcher()).trained
+    grpo = {"generations": 2, "max_new_tokens": 6, "rewards": {"format": 1, "name": 2}}
+    watch = Watcher()
+    asked = recipe(tmp_path / "grpo", tiny_model, rows, adapter=str(first), grpo=grpo)
+    second = run(make_recipe(asked, "recipe"), watch).trained
+    assert watch.seen["steps"] == "2 of 4 replies"
+    assert json.loads((second / "adapter_config.json").read_text())["r"] == 4
+    lines = [json.loads(line) for line in (tmp_path / "grpo" / "metrics.jsonl").read_text().splitlines()]
+    # a random model ends no reply in six tokens
+    assert (lines[0]["reward_format"], lines[0]["reward_name"], lines[0]["reply_tokens"]) == (0, 0, 6)
+    assert (tmp_path / "grpo" / "reward.svg").is_file()
+    load_adapter(load_model(tiny_model, detect("float32")), second)
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
+        ({"grpo": {}, "dpo": {"pairs": "p.jsonl"}, "data": {}}, "two ways to train; keep one"),
+        ({"grpo": {"generations": 3}}, r"4 is no multiple of 'grpo.generations' \(3\)"),
+        ({"grpo": {"generations": 2}, "train": {"batch_size": 4, "choose": {}}}, "'grpo' has no 'train.choose'"),
         ({"dpo": {"pairs": "p.jsonl"}}, "'dpo' trains on its 'pairs'; leave 'data.train' and 'synth' out"),
         ({"dpo": {"pairs": "p.jsonl"}, "data": {}, "method": "full"}, "use method lora or qlora"),
         ({"method": "full", "adapter": "a"}, "method full has no adapter"),

@@ -19,9 +19,10 @@ from callwright.models.load import LoraSettings, add_lora
 from callwright.train import checkpoint, loop
 from callwright.train.batch import MicroBatch
 from callwright.train.guards import Divergence
-from callwright.train.loop import Choice, Progress, Run, train
+from callwright.train.loop import Choice, Run, train
 from callwright.train.objectives.base import Loss
 from callwright.train.objectives.sft import Sft
+from callwright.train.progress import Progress
 from small_run import ROWS, SETTINGS
 from tiny import tiny
 

@@ -16,8 +16,9 @@ from callwright.errors import RunError
 from callwright.models.load import LoraSettings, add_lora
 from callwright.train import checkpoint
 from callwright.train.batch import Plan, Schedule, flatten, passes
-from callwright.train.loop import Progress, Run, rate_at, singles, train, with_steps
+from callwright.train.loop import Run, rate_at, singles, train, with_steps
 from callwright.train.lora import fused_lora
+from callwright.train.progress import Progress
 from callwright.types import Rendered
 from small_run import PLAN, ROWS, SETTINGS
 from tiny import VOCABULARY, tiny

@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 
 from callwright.models.load import LoraSettings, add_lora, unfreeze
 from callwright.train.batch import Plan
-from callwright.train.loop import Progress, Run, Settings, train
+from callwright.train.loop import Run, Settings, train
+from callwright.train.progress import Progress
 from small_run import ROWS, SETTINGS
 from tiny import tiny
 

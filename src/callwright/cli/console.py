@@ -16,7 +16,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     # torch, which a verb that only prints would wait seconds for
-    from callwright.train.loop import Progress as Step
+    from callwright.train.progress import Progress as Step
 
 # of several processes that were started together, the first speaks; errors come from all
 _silent = os.environ.get("RANK", "0") != "0"

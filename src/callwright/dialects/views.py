@@ -19,6 +19,14 @@ def views(row: Conversation, dialect: Dialect) -> list[Conversation]:
     places = [place for place, message in enumerate(row.messages) if message.role == "assistant"]
     if not isinstance(dialect, Native) or len(places) < 2 or not dialect.rewrites(row):
         return [row]
+    return turns(row)
+
+
+def turns(row: Conversation) -> list[Conversation]:
+    """One row for each trained turn of the assistant, cut behind it and trained on it alone."""
+    places = [place for place, message in enumerate(row.messages) if message.role == "assistant"]
+    if len(places) == 1 and places[0] == len(row.messages) - 1:
+        return [row]
     return [_until(row, place) for place in places if row.messages[place].train is not False]
 
 

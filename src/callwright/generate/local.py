@@ -191,7 +191,7 @@ class LocalEngine:
         text = self.tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         for stop in self._stop_texts:
             text = text.removesuffix(stop)
-        return Completion(text, ending, len(tokens))
+        return Completion(text, ending, len(tokens), tuple(tokens))
 
 
 def _choose(logits: Tensor, options: Options, generator: torch.Generator) -> Tensor:

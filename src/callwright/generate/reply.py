@@ -35,11 +35,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What an engine wrote, without the stop. `tokens` counts what it generated."""
+    """What an engine wrote, without the stop. `tokens` counts what it generated; `token_ids` are these, with the stop,
+    of engines that know them."""
 
     text: str
     ending: Ending
     tokens: int
+    token_ids: Sequence[int] = ()
 
 
 class Engine(Protocol):
@@ -50,11 +52,13 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A parsed reply, the raw text that it came from, and its length in tokens."""
+    """A parsed reply, the raw text that it came from, and what it came from: its length is in tokens."""
 
     reply: Reply
     raw: str
     tokens: int
+    prompt: Prompt
+    token_ids: Sequence[int] = ()
 
 
 def reply(
@@ -75,7 +79,7 @@ def reply(
     for conversation, prompt, completion in zip(conversations, prompts, engine.complete(prompts, options), strict=True):
         text = dialect.carry(prompt.text.removesuffix(opening)) + opening + completion.text
         parsed = replace(dialect.parse(text, conversation.tools), ending=completion.ending)
-        yield Answer(parsed, text, completion.tokens)
+        yield Answer(parsed, text, completion.tokens, prompt, completion.token_ids)
 
 
 def make_prompt(conversation: Conversation, dialect: Dialect, tokenizer: Tokenizer, opening: str = "") -> Prompt:

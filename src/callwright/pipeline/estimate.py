@@ -11,7 +11,7 @@ from typing import Any
 
 from callwright.data.preferences import read_pairs
 from callwright.dialects.views import all_views
-from callwright.errors import ModelError
+from callwright.errors import ModelError, RunError
 from callwright.models.bundled import BUNDLED
 from callwright.models.estimate import GIB, How, Shape, flops, memory, shape_of
 from callwright.models.quiet import quiet
@@ -30,8 +30,9 @@ from callwright.pipeline.tune import (
 )
 from callwright.recipe import Recipe
 from callwright.train.batch import MicroBatch, Schedule, flatten, passes
-from callwright.train.loop import Progress, Run, Settings, train
+from callwright.train.loop import Run, Settings, train
 from callwright.train.lora import fused_lora
+from callwright.train.progress import Progress
 
 # steps whose passes are counted, and steps that the probe takes before and while its clock runs
 _COUNTED = 12
@@ -86,7 +87,10 @@ def estimate(
 
     config: a config.json to take the model's shape from, where the model itself is not at hand; tokens are then the
     embedded model's, and nothing is timed. tflops: what a machine sustains, to say the time by instead.
+    Raises RunError for rewards.
     """
+    if recipe.grpo is not None:
+        raise RunError("with 'grpo' what a run takes depends on what the model will write; run a few steps instead")
     # another model's tokens are near enough, and its tokenizer need not be fetched
     workshop = open_workshop(recipe if config is None else recipe.model_copy(update={"model": BUNDLED}))
     prepared = _prepared(recipe, workshop)

@@ -23,6 +23,7 @@ from callwright.pipeline.choose import apart, judge_of
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
 from callwright.pipeline.retention import Kept, check, perplexity, retention_rows
+from callwright.pipeline.rewards import player_of
 from callwright.pipeline.rows import account_facts, held_out_rows, training_rows
 from callwright.pipeline.tune import (
     TRAINED,
@@ -31,16 +32,17 @@ from callwright.pipeline.tune import (
     Workshop,
     open_workshop,
     prepare,
+    prepare_asked,
     prepare_pairs,
     settings_of,
     tune,
 )
-from callwright.recipe import Recipe, Retention
+from callwright.recipe import Dpo, Recipe, Retention
 from callwright.score.failures import read_report
 from callwright.score.stats import compare
 from callwright.tools import tool_from_json, tool_to_json
-from callwright.train.loop import Progress
 from callwright.train.processes import first_alone, is_first
+from callwright.train.progress import Progress
 from callwright.types import Conversation, JsonObject, Report, Tool
 
 _ACCOUNT = Path("data") / "rows.json"
@@ -114,6 +116,8 @@ def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wa
         watch.step("rows and lint", skipped)
         if not skipped and recipe.dpo is None:
             _make_rows(recipe, workshop, folder, watch)
+        elif not skipped and recipe.dpo is not None:
+            _keep_tools(recipe.dpo, folder)
     skipped = folder.done("train")
     watch.step("train", skipped)
     if not skipped:
@@ -125,13 +129,20 @@ def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wa
             "machine": f"{machine.device}, {machine.threads} threads ({machine.why['device']})",
             "precision": f"{machine.precision} ({machine.why['precision']})",
             "method": recipe.method + (f", beginning with {recipe.adapter}" if recipe.adapter else ""),
-            "steps": f"{settings.steps} of {settings.plan.batch_size} {'pairs' if recipe.dpo else 'rows'}",
+            "steps": f"{settings.steps} of {settings.plan.batch_size} {_counted(recipe)}",
         }
         watch.facts(prepared.facts() | chosen)
         judge = judge_of(recipe, dev, workshop) if dev else None
-        tune(recipe, prepared, workshop, folder, Watchers(watch.training, watch.chosen), resume=resume, judge=judge)
+        player = player_of(recipe, prepared, workshop) if recipe.grpo else None
+        watchers = Watchers(watch.training, watch.chosen)
+        tune(recipe, prepared, workshop, folder, watchers, resume=resume, judge=judge, player=player)
         if is_first():
             folder.mark("train")
+
+
+def _counted(recipe: Recipe) -> str:
+    """What a batch is a number of."""
+    return "pairs" if recipe.dpo else "replies" if recipe.grpo else "rows"
 
 
 def _prepare(recipe: Recipe, workshop: Workshop, folder: RunFolder) -> tuple[Prepared, list[Conversation]]:
@@ -140,6 +151,8 @@ def _prepare(recipe: Recipe, workshop: Workshop, folder: RunFolder) -> tuple[Pre
         pairs = list(read_pairs(Path(recipe.dpo.pairs)))
         _, dev = apart([], recipe)
         return prepare_pairs(pairs, workshop, recipe.train.max_length), dev
+    if recipe.grpo is not None:
+        return prepare_asked(list(conversations(folder.path / "data" / "train.jsonl")), workshop, recipe), []
     rows, dev = apart(list(conversations(folder.path / "data" / "train.jsonl")), recipe)
     return prepare(rows, workshop, recipe.train.max_length, recipe.train.weights), dev
 
@@ -171,6 +184,13 @@ def _make_rows(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wat
     folder.mark("rows")
 
 
+def _keep_tools(settings: Dpo, folder: RunFolder) -> None:
+    """The tool set of the pairs, where they have one, for the rows that are scored."""
+    sets = {json.dumps([tool_to_json(tool) for tool in pair.chosen.tools]) for pair in read_pairs(Path(settings.pairs))}
+    (folder.path / "data").mkdir(exist_ok=True)
+    write_json(folder.path / "data" / "tools.json", json.loads(sets.pop()) if len(sets) == 1 else [])
+
+
 def _with_replay(recipe: Recipe, rows: Sequence[Conversation]) -> list[Conversation]:
     """The rows, and those of plain chat that `retention.replay` asks for among them."""
     settings = recipe.retention
@@ -192,7 +212,8 @@ def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watc
     settings = recipe.eval
     tools = run_tools(folder.path)
     plain = recipe.tools.descriptions == "functions"
-    rows = held_out_rows(settings, tools, only_tools=recipe.tools.most_frequent is not None, plain=plain)
+    only_tools = recipe.tools.most_frequent is not None or (recipe.dpo is not None and bool(tools))
+    rows = held_out_rows(settings, tools, only_tools=only_tools, plain=plain)
     marker = {**settings.model_dump(mode="json"), "sha256": _digest(rows)}
     reports = {}
     for name in ["base", "tuned"] if settings.base else ["tuned"]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from callwright.data import canonical
+from callwright.data import canonical, conversations
+from callwright.data.preferences import corrupted, to_row
 from callwright.errors import ModelError
 from callwright.models.bundled import BUNDLED
 from callwright.models.quiet import quiet
@@ -44,10 +45,15 @@ def smoke(recipe: Recipe, folder: Path, config: Path | None = None) -> Recipe:
         small["train"]["optimizer"] = "adamw"
     small["lora"]["r"] = min(4, small["lora"]["r"])
     small["retention"] = None
+    if recipe.grpo is not None:
+        small["grpo"] |= {"generations": 2, "max_new_tokens": 8}
     if recipe.dpo is None:
         _shorten(small, folder)
+    elif not Path(recipe.dpo.pairs).is_file():
+        small["dpo"]["pairs"] = _pairs(folder / "pairs.jsonl", folder)
     if small["eval"] is not None:
-        there = Path(small["eval"]["data"]).is_file()
+        # rows that are scored must call the tools of pairs that are made up
+        there = Path(small["eval"]["data"]).is_file() and (recipe.dpo is None or Path(recipe.dpo.pairs).is_file())
         data = small["eval"]["data"] if there else _rows(folder / "held_out.jsonl")
         small["eval"] |= {"data": data, "rows": 2, "max_new_tokens": 8, "base": False}
     return make_recipe(small, "smoke")
@@ -90,6 +96,14 @@ def _tiny(model: str, config: Path | None, folder: Path) -> str:
         AutoModelForCausalLM.from_config(made, dtype=torch.float32).save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     return str(folder)
+
+
+def _pairs(file: Path, folder: Path) -> str:
+    """Preferences, made of the rows below."""
+    with file.open("w", encoding="utf-8") as out:
+        for pair in corrupted(conversations(_rows(folder / "rows.jsonl"))):
+            out.write(json.dumps(to_row(pair)) + "\n")
+    return str(file)
 
 
 def _rows(file: Path) -> str:

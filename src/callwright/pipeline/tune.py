@@ -12,6 +12,7 @@ from callwright.data.preferences import Preference
 from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
 from callwright.dialects.tokenise import render_many
+from callwright.dialects.views import turns
 from callwright.errors import DataError
 from callwright.generate.local import LocalEngine, PrefixCache
 from callwright.models.call_token import add_call_token, grow
@@ -21,15 +22,17 @@ from callwright.models.load import LoraSettings, add_lora, inner, load_adapter, 
 from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.folder import RunFolder, write_folder, write_json
 from callwright.recipe import Recipe
-from callwright.report.plots import loss_curve
+from callwright.report.plots import loss_curve, reward_curve
 from callwright.train.batch import Example, Plan
 from callwright.train.checkpoint import trained, whole
-from callwright.train.loop import Choice, Progress, Run, Settings, singles, train, with_steps
+from callwright.train.grpo import Grpo, Play, reinforce
+from callwright.train.loop import Choice, Run, Settings, singles, train, with_steps
 from callwright.train.lora import fused_lora
 from callwright.train.objectives.base import Objective
 from callwright.train.objectives.dpo import Dpo
 from callwright.train.objectives.sft import Sft
 from callwright.train.processes import is_first
+from callwright.train.progress import Progress
 from callwright.types import Conversation, JsonObject, Rendered
 
 _NOTES = "callwright.json"
@@ -41,10 +44,14 @@ TRAINED = {"lora": "adapter", "qlora": "adapter", "full": "model"}
 
 @dataclass(frozen=True)
 class Prepared:
-    """Examples as tokens. `too_long` names those that `train.max_length` leaves out whole: a call is never cut."""
+    """Examples as tokens. `too_long` names those that `train.max_length` leaves out whole: a call is never cut.
+
+    asked: for rewards, the rows themselves, each ending in the turn that the model is to write.
+    """
 
     examples: tuple[Example, ...]
     too_long: tuple[str, ...]
+    asked: tuple[Conversation, ...] = ()
 
     @property
     def rows(self) -> list[Rendered]:
@@ -111,9 +118,19 @@ def prepare_pairs(pairs: Sequence[Preference], workshop: Workshop, max_length: i
     return Prepared(kept, long)
 
 
+def prepare_asked(rows: Sequence[Conversation], workshop: Workshop, recipe: Recipe) -> Prepared:
+    """Conversations -> one row for each turn that is asked of the model. Raises DataError where all are too long."""
+    assert recipe.grpo is not None
+    asked = [turn for row in rows for turn in turns(row)]
+    prepared = prepare(asked, workshop, recipe.train.max_length)
+    left_out = set(prepared.too_long)
+    return replace(prepared, asked=tuple(row for row in asked if row.id not in left_out))
+
+
 def settings_of(recipe: Recipe, examples: int, precision: str) -> Settings:
-    """The loop's settings for a number of examples."""
+    """The loop's settings for a number of examples; with rewards, each is answered `generations` times."""
     chosen = recipe.train
+    examples *= recipe.grpo.generations if recipe.grpo else 1
     plan = Plan(chosen.batch_size, chosen.max_tokens, chosen.seed, share_prefixes=chosen.share_prefixes)
     settings = Settings(
         plan=plan,
@@ -176,10 +193,12 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
     *,
     resume: bool,
     judge: Judge | None = None,
+    player: Player | None = None,
 ) -> tuple[int, int]:
     """Trains and saves the adapter, or with method full the model; (trained, all) parameters.
 
-    judge: scores the model while it trains, for `train.choose`. A failed run keeps its checkpoints.
+    judge: scores the model while it trains, for `train.choose`. player: trains by rewards instead. A failed run
+    keeps its checkpoints.
     """
     model = trainable_model(recipe, workshop)
     settings = settings_of(recipe, len(prepared.examples), workshop.hardware.precision)
@@ -203,7 +222,11 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
         trackers=tuple(recipe.train.trackers),
     )
     with fused_lora(model):
-        train(model, prepared.examples, settings, run)
+        if player is None:
+            train(model, prepared.examples, settings, run)
+        else:
+            play = player.play(engine_inside(model, workshop))
+            reinforce(model, workshop.tokenizer, play, settings, player.grpo, run)
     # all processes gather what they hold parts of
     weights = None
     if recipe.train.shard:
@@ -211,11 +234,21 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
     if is_first():
         write_folder(folder.path / TRAINED[recipe.method], lambda work: _save(recipe, (model, weights), workshop, work))
         loss_curve(folder.path / "metrics.jsonl", folder.path / "loss.svg")
+        if player is not None:
+            reward_curve(folder.path / "metrics.jsonl", folder.path / "reward.svg")
     return parameter_counts(model)
 
 
 Judge = Callable[[LocalEngine], float]
 """Scores a model by real generation; higher is better."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """How rewards train: who plays with an engine, and the settings of that."""
+
+    play: Callable[[LocalEngine], Play]
+    grpo: Grpo
 
 
 def engine_inside(model: Any, workshop: Workshop) -> LocalEngine:

@@ -1,4 +1,4 @@
-"""`metrics.jsonl` of a training run -> an SVG of its loss and learning rate."""
+"""`metrics.jsonl` of a training run -> SVGs of its loss and learning rate, and of its rewards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from callwright.errors import DataError
 from callwright.report.charts import as_svg
 from callwright.score.failures import write_atomically
+from callwright.types import JsonObject
 
 SMOOTHING = 0.9
 """How much of the past the smoothed line keeps at each step."""
@@ -35,17 +36,48 @@ def loss_curve(metrics_jsonl: Path, svg: Path) -> None:
     write_atomically(svg, _draw(points))
 
 
-def read_losses(metrics_jsonl: Path) -> list[LossPoint]:
-    """The training steps of a `metrics.jsonl`, in order of step; of a step that was run again, the last.
+def reward_curve(metrics_jsonl: Path, svg: Path) -> None:
+    """Draw the mean reward of every step and its smoothed line. Raises DataError when the file holds none."""
+    from matplotlib.figure import Figure
 
-    Raises DataError when the file cannot be read, when a line other than the last is not a JSON object, or when no
-    row has a loss.
+    rows = [row for row in read_metrics(metrics_jsonl) if _is_number(row.get("reward"))]
+    if not rows:
+        raise DataError(str(metrics_jsonl), "no row has a step and a reward")
+    steps, found = [row["step"] for row in rows], [row["reward"] for row in rows]
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(steps, found, color="tab:green", alpha=0.3, linewidth=1, label="reward", gid="reward")
+    axes.plot(steps, smooth(found), color="tab:green", linewidth=2, label="reward, smoothed", gid="smoothed")
+    axes.set_xlabel("step")
+    axes.set_ylabel("mean reward of a step's replies")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    write_atomically(svg, as_svg(figure, "callwright"))
+
+
+def read_losses(metrics_jsonl: Path) -> list[LossPoint]:
+    """The training steps of a `metrics.jsonl`. Raises DataError as `read_metrics` does, and when no row has a loss."""
+    points = [
+        LossPoint(int(row["step"]), float(row["loss"]), float(row["lr"]) if _is_number(row.get("lr")) else None)
+        for row in read_metrics(metrics_jsonl)
+    ]
+    if not points:
+        raise DataError(str(metrics_jsonl), "no row has a step and a loss; train for at least one step first")
+    return points
+
+
+def read_metrics(metrics_jsonl: Path) -> list[JsonObject]:
+    """The rows of a `metrics.jsonl` in order of step; of a step that was run again, the last.
+
+    Rows without a loss (an evaluation) are passed over.
+
+    Raises DataError when the file cannot be read, or when a line other than the last is not a JSON object.
     """
     try:
         lines = metrics_jsonl.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise DataError(str(metrics_jsonl), f"cannot read the metrics ({error.strerror}); train first") from error
-    points: dict[int, LossPoint] = {}
+    found: dict[int, JsonObject] = {}
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line) if line.strip() else {}
@@ -55,11 +87,8 @@ def read_losses(metrics_jsonl: Path) -> list[LossPoint]:
                 break
             raise DataError(f"{metrics_jsonl}:{number}", f"not JSON ({error}); remove the line") from error
         if isinstance(row, dict) and _is_number(row.get("step")) and _is_number(row.get("loss")):
-            lr = float(row["lr"]) if _is_number(row.get("lr")) else None
-            points[int(row["step"])] = LossPoint(int(row["step"]), float(row["loss"]), lr)
-    if not points:
-        raise DataError(str(metrics_jsonl), "no row has a step and a loss; train for at least one step first")
-    return [points[step] for step in sorted(points)]
+            found[int(row["step"])] = row
+    return [found[step] for step in sorted(found)]
 
 
 def smooth(losses: Sequence[float], keep: float = SMOOTHING) -> list[float]:

@@ -8,7 +8,7 @@ its configuration and compared with the model's own logits once; where they diff
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -135,9 +135,9 @@ class _Gradients:
 
 class Scorer(nn.Module):
     """A model that is asked for the log-probabilities of a MicroBatch's targets. `own_logits`: by the model's own
-    output layer, because what it does is not what `Head` can say."""
+    output layer, because what it does is not what `Head` can say. temperature: what logits are divided by."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, temperature: float = 1.0) -> None:
         super().__init__()
         self.model = model
         base = inner(model)
@@ -149,7 +149,10 @@ class Scorer(nn.Module):
         self._head = Head(
             factor * (getattr(config, "logit_scale", None) or 1.0), getattr(config, "final_logit_softcapping", None)
         )
-        self.own_logits = type(output) is not nn.Linear or not self._agrees()
+        capped = self._head.cap is not None and temperature != 1
+        self.own_logits = capped or type(output) is not nn.Linear or not self._agrees()
+        self._head = replace(self._head, factor=self._head.factor / temperature)
+        self._temperature = temperature
 
     def forward(self, batch: MicroBatch, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """[N] log-probabilities, or with `weights` [N] the sum of them times these; and how many targets are the
@@ -171,7 +174,7 @@ class Scorer(nn.Module):
         logits = self.model(**_inputs(batch), logits_to_keep=batch.predict).logits[0]
         found, hits = [], torch.zeros((), device=logits.device)
         for part in _chunks(len(batch.targets), logits.shape[-1]):
-            every = torch.log_softmax(logits[part].float(), dim=-1)
+            every = torch.log_softmax(logits[part].float() / self._temperature, dim=-1)
             found.append(every.gather(1, batch.targets[part, None]).squeeze(1))
             hits += (every.detach().amax(-1) == found[-1].detach()).sum()
         return torch.cat(found) if found else logits.new_zeros(0, dtype=torch.float32), hits

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from callwright.train.objectives.base import Objective
 from callwright.train.objectives.sft import Sft
 from callwright.train.optimizers import make_optimizer
 from callwright.train.processes import Processes, open_processes
-from callwright.types import JsonObject
+from callwright.train.progress import Progress, append, cut_log, log
 
 
 @dataclass(frozen=True)
@@ -48,25 +47,6 @@ class Settings:
     optimizer: str = "adamw"
     checkpointing: bool = False
     shard: bool = False
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a step tells whoever watches: loss per unit of weight, and what else the objective counts, as means."""
-
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    tokens: int
-    rows: int
-    seconds: float
-    elapsed: float
-    counts: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def seconds_left(self) -> float:
-        return self.elapsed / self.step * (self.steps - self.step)
 
 
 @dataclass(frozen=True)
@@ -123,11 +103,7 @@ def train(model: nn.Module, examples: Sequence[Example], settings: Settings, run
     last = checkpoint.latest(checkpoints)
     if last is not None and not run.resume:
         raise RunError(f"{run.folder}: holds another run's checkpoints; pass --resume to go on, or use a new folder")
-    attention.install()
-    base = inner(model)
-    base.set_attn_implementation(attention.NAME)
-    if settings.checkpointing:
-        base.activation_checkpointing_enable({"use_reentrant": False})
+    make_ready(model, settings.checkpointing)
     processes = open_processes(settings.precision, settings.shard, run.folder, run.trackers)
     scorer = processes.wrap(Scorer(model))
     optimizer = processes.prepare(make_optimizer(settings.optimizer, model, settings))
@@ -135,13 +111,22 @@ def train(model: nn.Module, examples: Sequence[Example], settings: Settings, run
     model.train()
     walk = _Walk(processes, scorer, optimizer, settings, run, Schedule(examples, settings.plan), examples)
     run.folder.mkdir(parents=True, exist_ok=True)
-    _cut_log(run.folder / "metrics.jsonl", state.step)
+    cut_log(run.folder / "metrics.jsonl", state.step)
     with Stop() as stop:
         state = _steps(walk, model, state, stop)
     if run.choice is not None and state.best_step not in (0, state.step):
         checkpoint.restore_trained(run.folder / "best", model)
     processes.end()
     return state
+
+
+def make_ready(model: nn.Module, checkpointing: bool) -> None:
+    """Attention over trees, and where it is wanted activations that are computed again."""
+    attention.install()
+    base = inner(model)
+    base.set_attn_implementation(attention.NAME)
+    if checkpointing:
+        base.activation_checkpointing_enable({"use_reentrant": False})
 
 
 @dataclass
@@ -180,7 +165,7 @@ def _steps(walk: _Walk, model: nn.Module, state: State, stop: Stop) -> State:
         )
         divergence.check(progress.step, progress.loss, checkpoints)
         if processes.first:
-            _log(run.folder / "metrics.jsonl", progress)
+            log(run.folder / "metrics.jsonl", progress)
         processes.track(progress.step, {"loss": progress.loss, "lr": progress.learning_rate, **progress.counts})
         ends = state.step == settings.steps
         if run.choice is not None and (ends or state.step % run.choice.every == 0):
@@ -207,7 +192,7 @@ def _choose(run: Run, choice: Choice, model: nn.Module, state: State, processes:
     model.train(training)
     processes.track(state.step, {"dev_score": score})
     if processes.first:
-        _append(run.folder / "scores.jsonl", {"step": state.step, "score": round(score, 6)})
+        append(run.folder / "scores.jsonl", {"step": state.step, "score": round(score, 6)})
     run.scored(state.step, score)
     if state.best_step and score <= state.best_score:
         return replace(state, worse=state.worse + 1)
@@ -312,42 +297,6 @@ def _not_a_number(walk: _Walk, chosen: Sequence[Example], state: State, loss: fl
         f"step {state.step + 1}: the loss is {loss}; {where}; lower the learning rate, or use precision float32; "
         "the last checkpoint stands"
     )
-
-
-def _log(path: Path, progress: Progress) -> None:
-    _append(
-        path,
-        {
-            "step": progress.step,
-            "loss": round(progress.loss, 6),
-            **{name: round(value, 4) for name, value in progress.counts.items()},
-            "lr": progress.learning_rate,
-            "tokens": progress.tokens,
-            "rows": progress.rows,
-            "tokens_per_s": round(progress.tokens / progress.seconds, 1),
-            "elapsed_s": round(progress.elapsed, 2),
-        },
-    )
-
-
-def _append(path: Path, row: JsonObject) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-
-
-def _cut_log(path: Path, step: int) -> None:
-    """Drops lines after the checkpoint that a resumed run starts from, so that no step stands in the log twice."""
-    for file in (path, path.with_name("scores.jsonl")):
-        if file.is_file():
-            kept = [line for line in _lines(file) if json.loads(line)["step"] <= step]
-            file.write_text("".join(kept), encoding="utf-8")
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The complete lines of a log; a killed run may leave half a line."""
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield line
 
 
 def singles(rows: Iterable[Any]) -> list[Example]:
