@@ -38,8 +38,8 @@ from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.run import run
 from callwright.recipe import make_recipe
 from callwright.train.batch import Plan, flatten, passes
+from callwright.train.fused import fused
 from callwright.train.loop import Run, Settings, singles, train
-from callwright.train.lora import fused_lora
 from callwright.types import Rendered
 from common import ROOT, data_folder, write_result
 
@@ -90,7 +90,7 @@ def callwright(folder: str, method: str, steps: int) -> dict[str, float]:
     plan = Plan(BATCH, 16_384, seed=0)
     model = loaded(folder, method)
     seconds: list[float] = []
-    with tempfile.TemporaryDirectory() as out, fused_lora(model):
+    with tempfile.TemporaryDirectory() as out, fused(model):
         settings = Settings(plan, steps + 1, 1e-4, save_every=0)
         train(model, singles(rows), settings, Run(Path(out), watch=lambda progress: seconds.append(progress.seconds)))
     batches = [flatten(some) for some in passes(singles(rows), plan)[0]]

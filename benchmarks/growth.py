@@ -24,9 +24,9 @@ from callwright.models.hardware import detect
 from callwright.models.load import LoraSettings, add_lora, load_model
 from callwright.report.plots import as_svg
 from callwright.train.batch import MicroBatch, flatten
+from callwright.train.fused import fused
 from callwright.train.logprobs import Scorer
 from callwright.train.loop import singles
-from callwright.train.lora import fused_lora
 from callwright.train.objectives.sft import Sft
 from callwright.types import Rendered
 from common import write_result
@@ -83,7 +83,7 @@ def main() -> None:
     model.get_base_model().set_attn_implementation(attention.NAME)
     model.train()
     scorer, found = Scorer(model), []
-    with fused_lora(model):
+    with fused(model):
         for prefix in PREFIXES:
             for rows in ROWS:
                 batch = batch_of(prefix, rows)

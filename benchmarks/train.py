@@ -5,9 +5,9 @@
 
 Workloads: one fixed set of 16 tools, one of 48, every row with its own tools (xLAM shape), and preference pairs on
 the 16 tools. Each side runs in a process of its own, whose peak memory is measured; TRL at each of several settings on
-a few rows, and then at the fastest of them. All are given the same token ids (DPO: the same texts) and the same places
-with loss. The roofline: the matrix products that a step needs, each counted once, over the time that it took, against a
-large bfloat16 matrix product in the same process.
+a few rows, and then, in turns with ours, at the fastest of them. All are given the same token ids (DPO: the same texts)
+and the same places with loss. The roofline: the matrix products that a step needs, each counted once, over the time
+that it took, against a large bfloat16 matrix product in the same process.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.rows import training_rows
 from callwright.recipe import load_recipe
 from callwright.train.batch import Example, MicroBatch, Plan, flatten, passes
+from callwright.train.fused import fused
 from callwright.train.logprobs import Scorer
 from callwright.train.loop import Run, Settings, singles, train
-from callwright.train.lora import fused_lora
 from callwright.train.objectives.dpo import Dpo
 from callwright.train.objectives.sft import Sft
 from callwright.types import Rendered
@@ -51,6 +51,8 @@ from common import data_folder, write_result
 MODEL = "smollm2-135m"
 LORA = LoraSettings(r=16, alpha=32)
 BATCH = {"fixed16": 32, "fixed48": 32, "xlam": 16, "dpo": 16}
+# rows that share a prefix are cheaper the more of them a step has; TRL's fastest batch is found by trying
+LARGE = 128
 MAX_TOKENS = 4096
 # what is tried of TRL: `batch` sequences a step, padded, or packed to a length
 PADDED = [{"packing": False, "batch": batch} for batch in (1, 4)]
@@ -85,13 +87,13 @@ def examples_of(workload: str, count: int) -> list[Example]:
 
 def ours(examples: Sequence[Example], workload: str, setting: Setting) -> dict[str, Any]:
     """Examples a second over whole optimizer steps, one before the clock starts; and the roofline."""
-    size = min(BATCH[workload], len(examples))
+    size = min(setting.get("batch", BATCH[workload]), len(examples))
     plan = Plan(size, MAX_TOKENS, seed=0)
     model = add_lora(load_model(MODEL, detect()), LORA, seed=0)
     objective = Dpo() if workload == "dpo" else Sft()
     seconds: list[float] = []
     steps = 1 + len(examples) // size
-    with tempfile.TemporaryDirectory() as folder, fused_lora(model):
+    with tempfile.TemporaryDirectory() as folder, fused(model):
         run = Run(Path(folder), watch=lambda progress: seconds.append(progress.seconds), objective=objective)
         train(model, [*examples, *examples[:size]], Settings(plan, steps, 1e-4, save_every=0), run)
     fast = matmul_rate()
@@ -233,7 +235,7 @@ def losses(examples: Sequence[Example], workload: str, setting: Setting) -> dict
     attention.install()
     model = add_lora(load_model(MODEL, detect()), LORA, seed=0)
     model.get_base_model().set_attn_implementation(attention.NAME)
-    with torch.no_grad(), fused_lora(model):
+    with torch.no_grad(), fused(model):
         total = float(Sft()(Scorer(model), flatten(examples)).total)
     return {"trl": round(peer, 5), "callwright": round(total / sum(map(Sft().weight, examples)), 5)}
 
@@ -253,28 +255,34 @@ def one_side(side: str, workload: str, count: int, setting: Setting | None = Non
     return found
 
 
-def measure(workload: str, peer_rows: int, our_rows: int) -> dict[str, Any]:
-    """One workload: the loss on equal data, every side's speed and memory, and the ratios."""
+def measure(workload: str, peer_rows: int, our_rows: int, rounds: int) -> dict[str, Any]:
+    """One workload: the loss on equal data, every side's speed and memory, and the ratios. Sides take turns, for a
+    machine's speed may change within minutes; a ratio is of the means of all rounds."""
     settings = [*PADDED, *PACKED[workload]]
-    tried = [{**setting, **one_side("theirs", workload, peer_rows // 2, setting)} for setting in settings]
+    tried = [{**setting, **one_side("theirs", workload, peer_rows, setting)} for setting in settings]
     best = max(tried, key=lambda found: found["examples_per_s"])
-    again = one_side(
-        "theirs", workload, peer_rows, {key: best[key] for key in ("packing", "batch", "length") if key in best}
-    )
-    peer = max(best["examples_per_s"], again["examples_per_s"])
-    mine = one_side("ours", workload, our_rows)
-    result = {
-        "workload": workload,
-        "callwright": mine,
-        "trl_examples_per_s": round(peer, 4),
-        "trl_peak_mib": min(best["peak_mib"], again["peak_mib"]),
-        "trl_tried": tried,
-        "ratio_to_trl": round(mine["examples_per_s"] / peer, 2),
+    setting = {key: best[key] for key in ("packing", "batch", "length") if key in best}
+    sides: dict[str, tuple[str, int, Setting]] = {
+        "trl": ("theirs", peer_rows, setting),
+        "callwright": ("ours", our_rows, {}),
     }
     if workload != "dpo":
-        hand = one_side("plain", workload, peer_rows)
-        result["plain_peft"] = hand
-        result["ratio_to_plain_peft"] = round(mine["examples_per_s"] / hand["examples_per_s"], 2)
+        sides["plain_peft"] = ("plain", peer_rows, {})
+    if workload.startswith("fixed"):
+        sides[f"callwright_batch_{LARGE}"] = ("ours", 2 * LARGE, {"batch": LARGE})
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, (side, count, how) in sides.items():
+            rows[name].append(one_side(side, workload, count, how))
+    own = [name for name in sides if name not in ("trl", "plain_peft")]
+    rates = {name: sum(found["examples_per_s"] for found in made) / rounds for name, made in rows.items()}
+    result: dict[str, Any] = {"workload": workload, "trl_tried": tried, "trl_best": setting, "rounds": rows}
+    result["examples_per_s"] = {name: round(rate, 4) for name, rate in rates.items()}
+    result["peak_mib"] = {name: max(found["peak_mib"] for found in made) for name, made in rows.items()}
+    result["of_matmul"] = {name: [found["of_matmul"] for found in rows[name]] for name in own}
+    result["ratio_to_trl"] = {name: round(rates[name] / rates["trl"], 2) for name in own}
+    if workload != "dpo":
+        result["ratio_to_plain_peft"] = round(rates["callwright"] / rates["plain_peft"], 2)
         result["loss_on_equal_data"] = one_side("losses", workload, 4)
     return result
 
@@ -282,8 +290,9 @@ def measure(workload: str, peer_rows: int, our_rows: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workload", choices=[*BATCH, "all"], default="all")
-    parser.add_argument("--trl-rows", type=int, default=16)
+    parser.add_argument("--trl-rows", type=int, default=8)
     parser.add_argument("--our-rows", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--setting", default="{}", help=argparse.SUPPRESS)
@@ -297,7 +306,7 @@ def main() -> None:
         print(json.dumps({**found, "peak_mib": round(peak)}))
         return
     names = list(BATCH) if options.workload == "all" else [options.workload]
-    write_result("train", [measure(name, options.trl_rows, options.our_rows) for name in names])
+    write_result("train", [measure(name, options.trl_rows, options.our_rows, options.rounds) for name in names])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 Each query's keys come in parts: its own node's, and one part for every node above, whose keys are read once for all
 that continue it. Parts are joined by their log-sum-exp, and in the backward pass each is computed again on its own. A
-row that shares nothing is a tree of one node, which is packing. On CUDA, FlexAttention computes the same tree in one
-kernel, where it can be compiled. The function registers with transformers under `NAME`, so any model that is built on
-its attention interface takes it; what it cannot do (attention sinks, non-causal layers, dropout) is refused.
+row that shares nothing is a tree of one node, which is packing. Where it can be compiled, one kernel computes the same
+tree: FlexAttention on CUDA, our own on the CPU. The function registers with transformers under `NAME`, so any model
+that is built on its attention interface takes it; what it cannot do (attention sinks, non-causal layers, dropout) is
+refused.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import torch
 from torch import Tensor
 
 from callwright.errors import ModelError
+from callwright.models import kernels
 from callwright.models.flex import by_flex
+from callwright.models.kernels.attention import by_kernel, takes
 from callwright.models.scores import How, Part, attend, attend_back, penalty_of, plain
 from callwright.models.shared_kv import RowsKV, attend_rows
 from callwright.models.tree import Layout, Long, Seen
@@ -309,8 +312,10 @@ def tree_attention(
     how = How(scale, window if window is not None and window < layout.longest else None, softcap)
     with torch.autocast(query.device.type, enabled=False):
         # Triton, which compiles it, comes with CUDA builds on Linux
-        kernel = by_flex if query.is_cuda and find_spec("triton") else by_parts
-        return kernel(query, key, value, layout, how), None
+        if query.is_cuda and find_spec("triton"):
+            return by_flex(query, key, value, layout, how), None
+        compute = by_kernel if kernels.ready() and takes(query, value, how) else by_parts
+        return compute(query, key, value, layout, how), None
 
 
 def install() -> None:

@@ -26,7 +26,7 @@ class _LoraLinear(torch.autograd.Function):
         a_low, b_low = a.to(weight.dtype), b.to(weight.dtype) * scale
         hidden = flat @ a_low.T
         out = flat @ weight.T if bias is None else torch.addmm(bias, flat, weight.T)
-        out = torch.addmm(out, hidden, b_low.T)
+        out.addmm_(hidden, b_low.T)
         ctx.save_for_backward(flat, weight, a_low, b_low, hidden)
         ctx.scale, ctx.shape, ctx.dtype = scale, x.shape, x.dtype
         return out.view(*x.shape[:-1], -1)
@@ -38,9 +38,9 @@ class _LoraLinear(torch.autograd.Function):
         d_hidden = grad @ b_low
         d_x = None
         if ctx.needs_input_grad[0]:
-            d_x = torch.addmm(grad @ weight, d_hidden, a_low).view(ctx.shape).to(ctx.dtype)
+            d_x = (grad @ weight).addmm_(d_hidden, a_low).view(ctx.shape).to(ctx.dtype)
         d_a = (d_hidden.T @ flat).float()
-        d_b = (grad.T @ hidden).float() * ctx.scale
+        d_b = (hidden.T @ grad).T.float() * ctx.scale
         return d_x, None, None, d_a, d_b, None
 
 
