@@ -231,11 +231,16 @@ class Eval(_Part):
 
 class Retention(_Part):
     """Plain chat rows whose perplexity is measured before and after training; the run fails where it rises by more than
-    `most` (0.2: a fifth; null: it is only measured). replay: so many of the file's other rows are trained on too, as a
-    share of the rows there are."""
+    `most` (0.2: a fifth; null: it is only measured).
+
+    answers: so many of them are asked with the run's tools declared, and the run fails too where the share that is
+    answered without a call falls by more than `most`. replay: so many of the file's other rows are trained on too, as
+    a share of the rows there are.
+    """
 
     data: str
     rows: int = Field(default=100, ge=1)
+    answers: int = Field(default=20, ge=0)
     seed: int = 1
     most: float | None = Field(default=0.2, gt=0)
     replay: float = Field(default=0.0, ge=0, le=1)

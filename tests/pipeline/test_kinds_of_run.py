@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callwright.data import conversations
-from callwright.data.preferences import corrupted, to_row
+from callwright.data.preferences import corrupted, write_pairs
 from callwright.errors import DataError, RecipeError, RunError
 from callwright.models.hardware import detect
 from callwright.models.load import load_adapter, load_model
@@ -76,7 +76,7 @@ def test_checkpoints_are_chosen_by_rows_that_are_not_trained_on(tmp_path: Path, 
 def test_dpo_after_sft_ends_with_one_adapter_of_the_model_itself(tmp_path: Path, rows: Path, tiny_model: str) -> None:
     first = run(make_recipe(recipe(tmp_path / "sft", tiny_model, rows), "recipe"), Watcher()).trained
     pairs = tmp_path / "pairs.jsonl"
-    pairs.write_text("".join(json.dumps(to_row(pair)) + "\n" for pair in corrupted(conversations(rows))))
+    write_pairs(pairs, corrupted(conversations(rows)))
     asked = recipe(tmp_path / "dpo", tiny_model, rows, adapter=str(first), dpo={"pairs": str(pairs)}, data={})
     watch = Watcher()
     second = run(make_recipe(asked, "recipe"), watch).trained
@@ -146,6 +146,9 @@ def test_plain_chat_is_measured_before_and_after(tmp_path: Path, rows: Path, cha
     assert kept["before"] == pytest.approx(259, rel=0.2)
     assert kept["rise"] == pytest.approx(kept["after"] / kept["before"] - 1)
     assert "before" in watch.seen["plain chat"]
+    # a random model calls nothing
+    assert (kept["answers"], kept["abstained_before"], kept["abstained_after"]) == (4, 1.0, 1.0)
+    assert watch.seen["answered without a call"] == "100.0% before, 100.0% after, of 4"
 
 
 def test_the_gate_fails_a_run_that_forgets_and_keeps_what_it_trained(
@@ -160,6 +163,11 @@ def test_the_gate_fails_a_run_that_forgets_and_keeps_what_it_trained(
         run(make_recipe(asked, "recipe"), Watcher())
     assert (tmp_path / "out" / "adapter" / "adapter_config.json").is_file()
     assert json.loads((tmp_path / "out" / "retention.json").read_text())["rise"] == pytest.approx(0.3)
+    shares = iter([1.0, 0.5])
+    monkeypatch.setattr("callwright.pipeline.run.perplexity", lambda *given: (10.0, 90))
+    monkeypatch.setattr("callwright.pipeline.run.abstention", lambda *given: next(shares))
+    with pytest.raises(RunError, match=r"50.0% of 10 plain chat rows are answered without a call, 100.0% were before"):
+        run(make_recipe(asked, "recipe"), Watcher())
 
 
 def test_replay_trains_on_rows_that_are_not_measured(tmp_path: Path, rows: Path, chat: Path, tiny_model: str) -> None:

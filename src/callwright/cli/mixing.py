@@ -62,20 +62,17 @@ def pairs(  # noqa: PLR0913  # one argument an option
     as_json: AsJson = False,
 ) -> None:
     """Make pairs of a right and a wrong answer for preference tuning ('dpo' in a recipe)."""
-    import json
     from collections import Counter
 
     from callwright.cli.console import err, print_json
     from callwright.data import conversations
-    from callwright.data.preferences import KINDS, corrupted, from_failures, to_row
+    from callwright.data.preferences import KINDS, corrupted, from_failures, write_pairs
 
     must_not_exist(output)
     rows = list(conversations(file))
     made = list(from_failures(rows, Path(failures))) if failures else []
     made += corrupted(rows, tuple(kind or KINDS), per_row, seed)
-    Path(output).write_text(
-        "".join(json.dumps(to_row(one), ensure_ascii=False) + "\n" for one in made), encoding="utf-8"
-    )
+    write_pairs(Path(output), made)
     counts = dict(Counter(one.why for one in made))
     if as_json:
         print_json({"pairs": len(made), "kinds": counts})

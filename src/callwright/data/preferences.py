@@ -179,6 +179,11 @@ def read_pairs(file: Path) -> Iterator[Preference]:
         yield Preference(row, wrong, str(raw.get("why", "")))
 
 
+def write_pairs(file: Path, pairs: Iterable[Preference]) -> None:
+    """Pairs -> a file that `read_pairs` reads."""
+    file.write_text("".join(json.dumps(to_row(one), ensure_ascii=False) + "\n" for one in pairs), encoding="utf-8")
+
+
 def _lines(file: Path) -> Iterator[str]:
     if not file.is_file():
         raise DataError(str(file), "there is no such file")

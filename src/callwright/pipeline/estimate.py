@@ -30,8 +30,8 @@ from callwright.pipeline.tune import (
 )
 from callwright.recipe import Recipe
 from callwright.train.batch import MicroBatch, Schedule, flatten, passes
+from callwright.train.fused import fused
 from callwright.train.loop import Run, Settings, train
-from callwright.train.lora import fused_lora
 from callwright.train.progress import Progress
 
 # steps whose passes are counted, and steps that the probe takes before and while its clock runs
@@ -106,7 +106,7 @@ def estimate(
         recipe.lora.r,
         max(len(batch.token_ids) for step in steps for batch in step),
         recipe.train.optimizer,
-        _checkpointing(recipe, shape, workshop),
+        needs_checkpointing(recipe, shape, workshop.hardware, prepared),
         workshop.hardware.precision == "float32",
     )
     arithmetic = [sum(_flops(shape, batch, how) for batch in step) for step in steps]
@@ -151,14 +151,6 @@ def _shape(model: str, config: Path | None) -> Shape:
         raise ModelError(f"{source}: its shape cannot be read: {first}; give a config.json with --config") from error
 
 
-def _checkpointing(recipe: Recipe, shape: Shape, workshop: Workshop) -> bool:
-    chosen = recipe.train.gradient_checkpointing
-    if chosen != "auto":
-        return chosen
-    held = memory(shape, How(recipe.method, recipe.lora.r, 1))["weights"]
-    return needs_checkpointing(shape.layers * shape.hidden, held, workshop.hardware, recipe.train.max_tokens)
-
-
 def _flops(shape: Shape, batch: MicroBatch, how: How) -> float:
     pairs = float((batch.layout.positions + 1).sum())
     return flops(shape, len(batch.token_ids), pairs, len(batch.targets), how)
@@ -176,7 +168,7 @@ def _probed(
 
     count = min(_WARM + _TIMED, len(arithmetic))
     few = replace(settings, steps=count, save_every=0)
-    with tempfile.TemporaryDirectory() as folder, quiet(), fused_lora(model):
+    with tempfile.TemporaryDirectory() as folder, quiet(), fused(model):
         train(model, prepared.examples, few, Run(Path(folder), watch=watch, objective=objective_of(recipe)))
     # the first step is slower, unless it is the only one
     first = min(_WARM, count - 1)

@@ -11,7 +11,7 @@ from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
 from callwright.errors import DataError
 from callwright.generate.local import LocalEngine
-from callwright.generate.reply import Options, reply
+from callwright.generate.reply import Answer, Options, reply
 from callwright.models.call_token import add_call_token
 from callwright.models.hardware import detect
 from callwright.models.load import load_adapter, load_model
@@ -66,12 +66,19 @@ def score_with(
     engine: LocalEngine, rows: Sequence[Conversation], dialect: Dialect, tokenizer: Any, options: Options
 ) -> Iterator[RowScore]:
     """Each row's last turn, asked of an engine and scored. Raises DataError for a row that ends otherwise."""
+    yield from (score for score, _ in answered(engine, rows, dialect, tokenizer, options))
+
+
+def answered(
+    engine: LocalEngine, rows: Sequence[Conversation], dialect: Dialect, tokenizer: Any, options: Options
+) -> Iterator[tuple[RowScore, Answer]]:
+    """As `score_with`, with the answers that were scored."""
     for row in rows:
         if not row.messages or row.messages[-1].role != "assistant":
             raise DataError(row.where or row.id, "a row to score must end with the expected assistant turn")
     asked = [replace(row, messages=row.messages[:-1]) for row in rows]
     for row, answer in zip(rows, reply(asked, dialect, tokenizer, engine, options), strict=True):
-        yield score_row(row, answer.reply, answer.raw)
+        yield score_row(row, answer.reply, answer.raw), answer
 
 
 def report(subject: Subject, scores: Sequence[RowScore], folder: Path) -> Report:

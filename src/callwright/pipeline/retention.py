@@ -1,11 +1,12 @@
-"""Plain chat rows -> what training did to the rest of a model: their perplexity before and after, and a gate on it."""
+"""Plain chat rows -> what training did to the rest of a model, and a gate on it: their perplexity before and after, and
+how many are still answered without a call."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +15,49 @@ import torch
 from callwright.data import conversations
 from callwright.dialects.tokenise import render_many
 from callwright.errors import DataError, RunError
+from callwright.generate.local import LocalEngine
+from callwright.generate.reply import Options
 from callwright.models import attention
+from callwright.pipeline.evaluate import Subject, score_with
 from callwright.pipeline.folder import write_json
 from callwright.pipeline.tune import Workshop
 from callwright.recipe import Retention
 from callwright.train.batch import Plan, flatten, passes
 from callwright.train.logprobs import Scorer
 from callwright.train.loop import singles
-from callwright.types import Conversation
+from callwright.types import Conversation, Tool
 
 # flat tokens of a pass without gradients
 _PASS = 4096
+# tokens of an answer that tell a call from a text
+_ANSWER = 48
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Perplexity a token of the assistant's own turns, before and after, over so many rows and tokens."""
+    """Perplexity a token of the assistant's own turns, before and after, over so many rows and tokens; and of `answers`
+    rows the share that was answered without a call, None where none was asked."""
 
     rows: int
     tokens: int
     before: float
     after: float
+    answers: int = 0
+    abstained_before: float | None = None
+    abstained_after: float | None = None
 
     @property
     def rise(self) -> float:
         """How much higher it is, as a share: 0.1 is a tenth."""
         return self.after / self.before - 1
+
+    def facts(self) -> dict[str, str]:
+        """What is printed."""
+        made = {"plain chat": f"perplexity {self.before:.2f} before, {self.after:.2f} after ({self.rise:+.1%})"}
+        if self.abstained_before is not None and self.abstained_after is not None:
+            shares = f"{self.abstained_before:.1%} before, {self.abstained_after:.1%} after"
+            made["answered without a call"] = f"{shares}, of {self.answers}"
+        return made
 
 
 def retention_rows(settings: Retention, replayed: int = 0) -> tuple[list[Conversation], list[Conversation]]:
@@ -77,6 +95,17 @@ def perplexity(model: Any, rows: Sequence[Conversation], workshop: Workshop, max
     return math.exp(total / count), count
 
 
+def abstention(subject: Subject, rows: Sequence[Conversation], tools: Sequence[Tool]) -> float | None:
+    """The share of rows whose last turn is answered without a call, with these tools declared (the rows' own where
+    there are none); None where no row ends in such a turn."""
+    asked = [replace(row, tools=tuple(tools) or row.tools) for row in rows if row.messages[-1].role == "assistant"]
+    engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops)
+    # what begins with a text is one, however long
+    options = Options(max_new_tokens=_ANSWER)
+    scores = list(score_with(engine, asked, subject.dialect, subject.tokenizer, options))
+    return sum(not score.reply.calls and not score.reply.broken for score in scores) / len(scores) if scores else None
+
+
 def check(kept: Kept, settings: Retention, folder: Path) -> None:
     """Writes `retention.json`. Raises RunError where perplexity rose by more than is allowed."""
     write_json(folder / "retention.json", {**asdict(kept), "rise": kept.rise, "most": settings.most})
@@ -85,4 +114,10 @@ def check(kept: Kept, settings: Retention, folder: Path) -> None:
             f"retention: the perplexity of plain chat rose by {kept.rise:.1%} ({kept.before:.2f} to {kept.after:.2f}), "
             f"{settings.most:.1%} are allowed; mix such rows in (retention.replay: 0.1), train fewer steps, or lower "
             f"the learning rate; {folder} keeps what was trained"
+        )
+    before, after = kept.abstained_before, kept.abstained_after
+    if settings.most is not None and before is not None and after is not None and before - after > settings.most:
+        raise RunError(
+            f"retention: {after:.1%} of {kept.answers} plain chat rows are answered without a call, {before:.1%} were "
+            f"before training; mix such rows in (retention.replay: 0.1); {folder} keeps what was trained"
         )

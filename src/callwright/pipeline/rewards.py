@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import lru_cache
 
 from callwright.generate.local import LocalEngine
-from callwright.generate.reply import Options, reply
+from callwright.generate.reply import Options
+from callwright.pipeline.evaluate import answered
 from callwright.pipeline.tune import Player, Prepared, Workshop
 from callwright.recipe import Recipe
 from callwright.score.reward import rewards
-from callwright.score.run import score_row
 from callwright.train.grpo import Grpo, Play, Rollout
-from callwright.types import Conversation
 
 
 def player_of(recipe: Recipe, prepared: Prepared, workshop: Workshop) -> Player:
@@ -21,21 +18,14 @@ def player_of(recipe: Recipe, prepared: Prepared, workshop: Workshop) -> Player:
     chosen = recipe.grpo
     assert chosen is not None
 
-    @lru_cache
-    def asked(number: int) -> Conversation:
-        row = prepared.asked[number]
-        return replace(row, messages=row.messages[:-1])
-
     def with_engine(engine: LocalEngine) -> Play:
         def play(numbers: Sequence[int], seed: int) -> list[Rollout]:
             options = Options(max_new_tokens=chosen.max_new_tokens, temperature=chosen.temperature, seed=seed)
-            rows = [asked(number) for number in numbers]
-            answers = reply(rows, workshop.dialect, workshop.tokenizer, engine, options)
-            made = []
-            for number, answer in zip(numbers, answers, strict=True):
-                score = score_row(prepared.asked[number], answer.reply, answer.raw)
-                made.append(Rollout(answer.prompt.token_ids, answer.token_ids, rewards(score)))
-            return made
+            rows = [prepared.asked[number] for number in numbers]
+            return [
+                Rollout(answer.prompt.token_ids, answer.token_ids, rewards(score))
+                for score, answer in answered(engine, rows, workshop.dialect, workshop.tokenizer, options)
+            ]
 
         return play
 

@@ -16,13 +16,14 @@ from callwright.data.preferences import read_pairs
 from callwright.data.sources import is_named
 from callwright.dialects.views import all_views
 from callwright.errors import DataError
+from callwright.models import kernels
 from callwright.models.load import load_adapter, load_model
 from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.check import Checker, lint_rows
 from callwright.pipeline.choose import apart, judge_of
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
-from callwright.pipeline.retention import Kept, check, perplexity, retention_rows
+from callwright.pipeline.retention import Kept, abstention, check, perplexity, retention_rows
 from callwright.pipeline.rewards import player_of
 from callwright.pipeline.rows import account_facts, held_out_rows, training_rows
 from callwright.pipeline.tune import (
@@ -131,6 +132,9 @@ def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wa
             "method": recipe.method + (f", beginning with {recipe.adapter}" if recipe.adapter else ""),
             "steps": f"{settings.steps} of {settings.plan.batch_size} {_counted(recipe)}",
         }
+        if machine.device == "cpu":
+            missing = kernels.load()
+            chosen["kernels"] = f"PyTorch's ({missing})" if missing else "C++, built for this CPU"
         watch.facts(prepared.facts() | chosen)
         judge = judge_of(recipe, dev, workshop) if dev else None
         player = player_of(recipe, prepared, workshop) if recipe.grpo else None
@@ -240,12 +244,15 @@ def _check_retention(
         return
     rows, _ = retention_rows(settings)
     longest = recipe.train.max_length
-    found = [
-        perplexity(subject.model, rows, replace(workshop, tokenizer=subject.tokenizer), longest)
-        for subject in (_subject(recipe, workshop, folder, name) for name in ("base", "tuned"))
-    ]
-    kept = Kept(len(rows), found[0][1], found[0][0], found[1][0])
-    watch.facts({"plain chat": f"perplexity {kept.before:.2f} before, {kept.after:.2f} after ({kept.rise:+.1%})"})
+    asked, tools = rows[: settings.answers], run_tools(folder.path)
+    found, quiet, tokens = [], [], 0
+    for name in ("base", "tuned"):
+        subject = _subject(recipe, workshop, folder, name)
+        value, tokens = perplexity(subject.model, rows, replace(workshop, tokenizer=subject.tokenizer), longest)
+        found.append(value)
+        quiet.append(abstention(subject, asked, tools))
+    kept = Kept(len(rows), tokens, found[0], found[1], len(asked), quiet[0], quiet[1])
+    watch.facts(kept.facts())
     check(kept, settings, folder.path)
     folder.mark("retention", marker)
 

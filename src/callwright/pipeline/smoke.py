@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from callwright.data import canonical, conversations
-from callwright.data.preferences import corrupted, to_row
+from callwright.data.preferences import corrupted, write_pairs
 from callwright.errors import ModelError
 from callwright.models.bundled import BUNDLED
 from callwright.models.quiet import quiet
@@ -100,9 +100,7 @@ def _tiny(model: str, config: Path | None, folder: Path) -> str:
 
 def _pairs(file: Path, folder: Path) -> str:
     """Preferences, made of the rows below."""
-    with file.open("w", encoding="utf-8") as out:
-        for pair in corrupted(conversations(_rows(folder / "rows.jsonl"))):
-            out.write(json.dumps(to_row(pair)) + "\n")
+    write_pairs(file, corrupted(conversations(_rows(folder / "rows.jsonl"))))
     return str(file)
 
 

@@ -16,6 +16,7 @@ from callwright.dialects.views import turns
 from callwright.errors import DataError
 from callwright.generate.local import LocalEngine, PrefixCache
 from callwright.models.call_token import add_call_token, grow
+from callwright.models.estimate import GIB, How, Shape, activations, memory, shape_of
 from callwright.models.hardware import Hardware, detect
 from callwright.models.join import join_adapters
 from callwright.models.load import LoraSettings, add_lora, inner, load_adapter, load_model, parameter_counts, unfreeze
@@ -25,9 +26,9 @@ from callwright.recipe import Recipe
 from callwright.report.plots import loss_curve, reward_curve
 from callwright.train.batch import Example, Plan
 from callwright.train.checkpoint import trained, whole
+from callwright.train.fused import fused
 from callwright.train.grpo import Grpo, Play, reinforce
 from callwright.train.loop import Choice, Run, Settings, singles, train, with_steps
-from callwright.train.lora import fused_lora
 from callwright.train.objectives.base import Objective
 from callwright.train.objectives.dpo import Dpo
 from callwright.train.objectives.sft import Sft
@@ -36,8 +37,6 @@ from callwright.train.progress import Progress
 from callwright.types import Conversation, JsonObject, Rendered
 
 _NOTES = "callwright.json"
-# What a layer keeps of a token for the backward pass, in bytes for each unit of its width: 17 tensors in 16 bits.
-_KEPT_BYTES = 34
 TRAINED = {"lora": "adapter", "qlora": "adapter", "full": "model"}
 """Where in a run's folder a method leaves what it trained."""
 
@@ -143,7 +142,6 @@ def settings_of(recipe: Recipe, examples: int, precision: str) -> Settings:
         precision=precision,
         save_every=chosen.save_every,
         optimizer=chosen.optimizer,
-        checkpointing=chosen.gradient_checkpointing is True,
         shard=chosen.shard,
     )
     return settings if chosen.steps else with_steps(settings, examples, chosen.epochs)
@@ -168,12 +166,15 @@ def trainable_model(recipe: Recipe, workshop: Workshop) -> Any:
     return add_lora(base, LoraSettings(**recipe.lora.model_dump()), recipe.train.seed, workshop.new_token)
 
 
-def needs_checkpointing(width: int, held: float, hardware: Hardware, tokens: int) -> bool:
-    """Whether what a pass of `tokens` keeps for its backward pass is more than half of the memory that is left.
-
-    width: of all layers together; held: bytes of the model.
-    """
-    return bool(_KEPT_BYTES * tokens * width > (hardware.memory_gib * 2**30 - held) / 2)
+def needs_checkpointing(recipe: Recipe, shape: Shape, hardware: Hardware, prepared: Prepared) -> bool:
+    """The recipe's own choice, or whether the largest pass would keep more than half of the memory that the weights
+    leave."""
+    chosen = recipe.train.gradient_checkpointing
+    if chosen != "auto":
+        return chosen
+    tokens = max(recipe.train.max_tokens, *(len(row.token_ids) for row in prepared.rows))
+    how = How(recipe.method, recipe.lora.r, tokens, precise=hardware.precision == "float32")
+    return activations(shape, how) > (hardware.memory_gib * GIB - memory(shape, how)["weights"]) / 2
 
 
 @dataclass(frozen=True)
@@ -202,12 +203,8 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
     """
     model = trainable_model(recipe, workshop)
     settings = settings_of(recipe, len(prepared.examples), workshop.hardware.precision)
-    if recipe.train.gradient_checkpointing == "auto":
-        longest = max(recipe.train.max_tokens, *(len(row.token_ids) for row in prepared.rows))
-        config = model.config.get_text_config()
-        held = sum(p.numel() * p.element_size() for p in model.parameters())
-        width = config.num_hidden_layers * config.hidden_size
-        settings = replace(settings, checkpointing=needs_checkpointing(width, held, workshop.hardware, longest))
+    checkpointing = needs_checkpointing(recipe, shape_of(model.config), workshop.hardware, prepared)
+    settings = replace(settings, checkpointing=checkpointing)
     choice = None
     if recipe.train.choose is not None and judge is not None:
         engine = engine_inside(model, workshop)
@@ -221,7 +218,7 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
         choice=choice,
         trackers=tuple(recipe.train.trackers),
     )
-    with fused_lora(model):
+    with fused(model):
         if player is None:
             train(model, prepared.examples, settings, run)
         else:

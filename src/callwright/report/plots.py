@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from callwright.errors import DataError
 from callwright.report.charts import as_svg
@@ -38,19 +39,10 @@ def loss_curve(metrics_jsonl: Path, svg: Path) -> None:
 
 def reward_curve(metrics_jsonl: Path, svg: Path) -> None:
     """Draw the mean reward of every step and its smoothed line. Raises DataError when the file holds none."""
-    from matplotlib.figure import Figure
-
     rows = [row for row in read_metrics(metrics_jsonl) if _is_number(row.get("reward"))]
     if not rows:
         raise DataError(str(metrics_jsonl), "no row has a step and a reward")
-    steps, found = [row["step"] for row in rows], [row["reward"] for row in rows]
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(steps, found, color="tab:green", alpha=0.3, linewidth=1, label="reward", gid="reward")
-    axes.plot(steps, smooth(found), color="tab:green", linewidth=2, label="reward, smoothed", gid="smoothed")
-    axes.set_xlabel("step")
-    axes.set_ylabel("mean reward of a step's replies")
-    axes.grid(alpha=0.3)
+    figure, axes = _smoothed("reward", [row["step"] for row in rows], [row["reward"] for row in rows], "tab:green")
     axes.legend(loc="lower right")
     write_atomically(svg, as_svg(figure, "callwright"))
 
@@ -111,18 +103,24 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _draw(points: Sequence[LossPoint]) -> str:
+def _smoothed(name: str, steps: Sequence[int], values: Sequence[float], colour: str) -> tuple[Any, Any]:
+    """A figure and its axes, with values by step as they are and smoothed."""
     # Here and not above: matplotlib takes a second to import. Figure, not pyplot: no window, no global state.
     from matplotlib.figure import Figure
 
-    steps, losses = [point.step for point in points], [point.loss for point in points]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
-    left = figure.add_subplot()
-    left.plot(steps, losses, color="tab:blue", alpha=0.3, linewidth=1, label="loss", gid="loss")
-    left.plot(steps, smooth(losses), color="tab:blue", linewidth=2, label="loss, smoothed", gid="smoothed")
-    left.set_xlabel("step")
-    left.set_ylabel("loss")
-    left.grid(alpha=0.3)
+    axes = figure.add_subplot()
+    axes.plot(steps, values, color=colour, alpha=0.3, linewidth=1, label=name, gid=name)
+    axes.plot(steps, smooth(values), color=colour, linewidth=2, label=f"{name}, smoothed", gid="smoothed")
+    axes.set_xlabel("step")
+    axes.set_ylabel(name)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _draw(points: Sequence[LossPoint]) -> str:
+    steps = [point.step for point in points]
+    figure, left = _smoothed("loss", steps, [point.loss for point in points], "tab:blue")
     handles, labels = left.get_legend_handles_labels()
     if any(point.lr is not None for point in points):
         right = left.twinx()

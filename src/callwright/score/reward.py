@@ -5,13 +5,10 @@ from __future__ import annotations
 from callwright.score.abstain import ABSTAINED, unreadable
 from callwright.score.run import ARGUMENTS, NAMES, SCHEMA, RowScore
 
-REWARDS = ("format", "name", "arguments", "abstention")
-"""Every reward, all in [0, 1]."""
-
 
 def rewards(row: RowScore) -> dict[str, float | None]:
-    """Each of REWARDS, None where it does not apply: `name` and `arguments` where calls are due, `abstention` where
-    none is.
+    """Each reward in [0, 1], None where it does not apply: `name` and `arguments` where calls are due, and `abstention`
+    where none is.
 
     - format: the reply ended by itself, nothing in it is broken, and its calls fit the tools' schemas.
     - name: the same names as the gold calls, each as often, so that a call too many is paid nothing.

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from callwright.errors import RunError
 from callwright.train.batch import MicroBatch, flatten
-from callwright.train.guards import Stop
+from callwright.train.guards import Stop, check_folder
 from callwright.train.logprobs import Scorer
 from callwright.train.loop import Run, Settings, make_ready, singles
+from callwright.train.processes import process_count
 from callwright.train.progress import Progress, cut_log, log
 from callwright.types import Rendered
 
@@ -73,6 +74,8 @@ def reinforce(  # what a run has, each from another step
     Raises RunError without TRL, with several processes, and where the process was asked to stop; the last checkpoint
     then stands.
     """
+    if process_count() > 1:
+        raise RunError("rewards train in one process; start the run without torchrun or accelerate launch")
     try:
         from datasets import Dataset
         from transformers import PrinterCallback
@@ -81,8 +84,7 @@ def reinforce(  # what a run has, each from another step
         raise RunError("rewards train with TRL's trainer: pip install 'callwright[rl]'") from error
     checkpoints = run.folder / "checkpoints"
     last = any(checkpoints.glob("checkpoint-*"))
-    if last and not run.resume:
-        raise RunError(f"{run.folder}: holds another run's checkpoints; pass --resume to go on, or use a new folder")
+    check_folder(run.folder, started=last, resume=run.resume)
     make_ready(model, settings.checkpointing)
     config = GRPOConfig(
         output_dir=str(checkpoints),
@@ -130,10 +132,7 @@ def reinforce(  # what a run has, each from another step
         cut_log(run.folder / "metrics.jsonl", _step_of(checkpoints) if last else 0)
         trainer.train(resume_from_checkpoint=last)
         if stop.asked and trainer.state.global_step < settings.steps:
-            raise RunError(
-                f"stopped by signal {stop.name} after step {trainer.state.global_step}, with a checkpoint; "
-                "--resume goes on from it"
-            )
+            raise stop.error(trainer.state.global_step)
 
 
 def _trainer() -> Any:
@@ -146,8 +145,6 @@ def _trainer() -> Any:
         def _get_per_token_logps_and_entropies(
             self, model: Any, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int, *_: Any, **__: Any
         ) -> tuple[Tensor, Tensor, None]:
-            if self.accelerator.num_processes > 1:
-                raise RunError("rewards train in one process; start the run without torchrun or accelerate launch")
             batch = tree_of(input_ids, attention_mask, logits_to_keep).to(input_ids.device)
             with self.accelerator.autocast():
                 found, _hits = self.scorer(batch)

@@ -51,6 +51,12 @@ def out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
+def check_folder(folder: Path, *, started: bool, resume: bool) -> None:
+    """Raises RunError where a folder holds a started run that is not to go on."""
+    if started and not resume:
+        raise RunError(f"{folder}: holds another run's checkpoints; pass --resume to go on, or use a new folder")
+
+
 class Stop:
     """Inside, SIGTERM (and SIGINT, the first time) asks for an end after the step instead of killing the process."""
 
@@ -71,6 +77,10 @@ class Stop:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)
+
+    def error(self, step: int) -> RunError:
+        """What is raised after the step that was the last."""
+        return RunError(f"stopped by signal {self.name} after step {step}, with a checkpoint; --resume goes on from it")
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:

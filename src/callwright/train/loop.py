@@ -18,7 +18,7 @@ from callwright.models.load import inner
 from callwright.train import checkpoint
 from callwright.train.batch import Example, MicroBatch, Plan, Schedule, flatten, passes
 from callwright.train.checkpoint import State
-from callwright.train.guards import Divergence, Stop, bad_rows, out_of_memory
+from callwright.train.guards import Divergence, Stop, bad_rows, check_folder, out_of_memory
 from callwright.train.logprobs import Scorer
 from callwright.train.objectives.base import Objective
 from callwright.train.objectives.sft import Sft
@@ -101,8 +101,7 @@ def train(model: nn.Module, examples: Sequence[Example], settings: Settings, run
         raise RunError("no row has a supervised token: the loss would be on nothing; run 'callwright data lint'")
     checkpoints = run.folder / "checkpoints"
     last = checkpoint.latest(checkpoints)
-    if last is not None and not run.resume:
-        raise RunError(f"{run.folder}: holds another run's checkpoints; pass --resume to go on, or use a new folder")
+    check_folder(run.folder, started=last is not None, resume=run.resume)
     make_ready(model, settings.checkpointing)
     processes = open_processes(settings.precision, settings.shard, run.folder, run.trackers)
     scorer = processes.wrap(Scorer(model))
@@ -178,9 +177,7 @@ def _steps(walk: _Walk, model: nn.Module, state: State, stop: Stop) -> State:
             break
         if processes.any(stop.asked):
             save()
-            raise RunError(
-                f"stopped by signal {stop.name} after step {state.step}, with a checkpoint; --resume goes on from it"
-            )
+            raise stop.error(state.step)
     return state
 
 

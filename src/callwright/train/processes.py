@@ -19,6 +19,11 @@ from callwright.errors import RunError
 from callwright.models.load import inner
 
 
+def process_count() -> int:
+    """How many processes were started together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def is_first() -> bool:
     """Whether this process is the only one, or the first of those that were started together."""
     return os.environ.get("RANK", "0") == "0"
@@ -27,7 +32,7 @@ def is_first() -> bool:
 @contextmanager
 def first_alone() -> Iterator[None]:
     """The first process goes through the block, then the others, who find its files."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if process_count() == 1:
         yield
         return
     with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
