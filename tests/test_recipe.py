@@ -55,6 +55,7 @@ def test_overrides(tmp_path: Path) -> None:
         ("output: out\nsynth: {rows: 3}\n", "give 'tools.source'"),
         ("output: out\ntools: {most_frequent: 3}\nsynth: {}\n", "give 'tools.source'"),
         (MINIMAL + "tools: {most_frequent: 3, source: a.py}\n", "keep one"),
+        (MINIMAL + "tools: {others: 0.2}\n", "'tools.others' is for 'tools.most_frequent'"),
         ("output: [", "not YAML"),
         ("- a\n", "a recipe is a mapping"),
     ],

@@ -27,6 +27,9 @@ class Tools(_Part):
     """A Python file or module, or a JSON file."""
     most_frequent: int | None = Field(default=None, ge=1)
     """Keep the rows whose calls are all among the N tools that the training file calls most."""
+    others: float = Field(default=0.0, ge=0)
+    """With `most_frequent`: rows that call other functions, asking for nothing that these do, answered without a call;
+    as many as this times the rows of their file that are kept."""
     descriptions: Literal["all", "functions"] = "all"
     """'functions' leaves out the descriptions of parameters, where they only repeat the names: of the fixed tools, or
     where there are none, of each row's own."""
@@ -316,6 +319,8 @@ def make_recipe(content: JsonObject, where: str) -> Recipe:
         raise RecipeError(f"{where}: 'synth' makes rows from tools; give 'tools.source'")
     if recipe.tools.source is not None and recipe.tools.most_frequent is not None:
         raise RecipeError(f"{where}: 'tools.source' and 'tools.most_frequent' both choose the tools; keep one")
+    if recipe.tools.others and recipe.tools.most_frequent is None and recipe.dpo is None:
+        raise RecipeError(f"{where}: 'tools.others' is for 'tools.most_frequent'; give that, or leave it out")
     if recipe.tools.most_frequent is not None and recipe.data.train is None:
         raise RecipeError(f"{where}: 'tools.most_frequent' counts the calls of 'data.train'; give that file")
     return recipe

@@ -132,6 +132,25 @@ def test_with_tools_keeps_rows_that_call_only_these() -> None:
     assert all(made.tools == TOOLS[:2] for made in kept)
 
 
+def test_with_others_rows_of_another_field_are_refused_and_stand_where_they_stood() -> None:
+    names = {"lamp_on": "Turn a lamp on.", "lamp_off": "Turn a lamp off.", "taxi_book": "Book a taxi."}
+    tools = tuple(Tool(name, text, {"type": "object", "properties": {}}) for name, text in names.items())
+    rows = [
+        Conversation(
+            str(number), tools, (Message("user", f"{name} {number}"), Message("assistant", "", (ToolCall(name, {}),)))
+        )
+        for number, name in enumerate(["lamp_on", "taxi_book", "lamp_off", *["taxi_book", "lamp_on"] * 4])
+    ]
+    made = with_tools(rows, tools[:1], others=0.6)
+    refused = [row for row in made if not row.messages[-1].calls]
+    assert len(made) == 8 and len(refused) == 3 == round(0.6 * 5)
+    assert all(row.tools == tools[:1] for row in made), "one prompt prefix"
+    assert all("taxi" in row.messages[0].text and row.messages[1].text for row in refused), "a lamp can be turned off"
+    assert [int(row.id.split("~")[0]) for row in made] == sorted(int(row.id.split("~")[0]) for row in made)
+    assert made == with_tools(rows, tools[:1], others=0.6)
+    assert len(with_tools(rows, tools[:1], others=9)) == 10
+
+
 def test_without_parameter_descriptions() -> None:
     plain = without_parameter_descriptions(TOOLS[0])
     assert plain.parameters["properties"] == {"x": {"type": "integer"}}

@@ -133,10 +133,21 @@ def test_a_fixed_tool_set_is_counted_over_all_sources(files: Path) -> None:
     assert made.account.sources["lamps.jsonl"] == {"read": 6} and len(made.conversations) == 20
 
 
+def test_requests_for_other_functions_are_refused_alike_in_training_and_scoring(files: Path) -> None:
+    Path("both.jsonl").write_text(Path("lamps.jsonl").read_text() + Path("doors.jsonl").read_text())
+    recipe = {"output": "out", "tools": {"most_frequent": 1, "others": 0.2}, "data": {"train": "both.jsonl"}}
+    made = training_rows(make_recipe(recipe, "recipe"))
+    refused = [row for row in made.conversations if not row.messages[-1].calls]
+    assert len(made.conversations) == 24 and len(refused) == 4
+    scored = held_out_rows(Eval(data="both.jsonl"), made.tools, others=0.2)
+    assert sum(not row.messages[-1].calls for row in scored) == 4
+    assert all(row.tools == made.tools for row in (*made.conversations, *scored))
+
+
 def test_descriptions_are_left_out_of_rows_own_tools_alike_in_training_and_scoring(files: Path) -> None:
     recipe = {"output": "out", "tools": {"descriptions": "functions"}, "data": {"train": "doors.jsonl"}}
     trained = training_rows(make_recipe(recipe, "recipe")).conversations
-    scored = held_out_rows(Eval(data="doors.jsonl"), (), only_tools=False, plain=True)
+    scored = held_out_rows(Eval(data="doors.jsonl"), (), plain=True)
     assert [row.tools for row in trained] == [row.tools for row in scored]
     assert all("description" not in str(t.parameters) and t.description for row in trained for t in row.tools)
 

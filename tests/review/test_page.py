@@ -181,7 +181,7 @@ def test_init_then_the_requests_are_written(
     recipe = load_recipe("mine/recipe.yaml")
     assert recipe.eval is not None
     assert recipe.tools.source is not None
-    rows = held_out_rows(recipe.eval, load_tools(recipe.tools.source), only_tools=False)
+    rows = held_out_rows(recipe.eval, load_tools(recipe.tools.source))
     assert [(row.messages[0].text, row.provenance) for row in rows] == [
         ("bit of light in the kitchen please", {"review": "written"}),
         ("way too cold in here", {"review": "written"}),

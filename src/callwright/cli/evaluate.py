@@ -41,7 +41,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         raise RecipeError(f"--mode '{mode}': give 'auto' or 'forced'")
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
     settings = Eval(data=data, rows=rows, mode=chosen)
-    held_out = held_out_rows(settings, load_tools(tools) if tools else (), only_tools=False)
+    held_out = held_out_rows(settings, load_tools(tools) if tools else ())
     subject = open_subject(model, Path(adapter) if adapter else None, dialect)
     watch = Terminal()
     scores = score(subject, held_out, settings, lambda done: watch.scoring(subject.name, done, len(held_out)))

@@ -131,6 +131,16 @@ def withhold(row: Conversation, rng: random.Random, around: Around) -> Conversat
     return made(row, "withhold", tools=left, messages=(*row.messages[:place], answer))
 
 
+def refused(row: Conversation, tools: Sequence[Tool], rng: random.Random) -> Conversation | None:
+    """The row with exactly `tools` declared and a refusal as its answer: None where one of them is called, or does
+    something of the field of what is."""
+    called = _called(row)
+    if not called or {tool.name for tool in called} & {tool.name for tool in tools}:
+        return None
+    made = withhold(replace(row, tools=(*tools, *called)), rng, Around())
+    return made if made is not None and made.tools == tuple(tools) else None
+
+
 def _refusal(left: Sequence[Tool], rng: random.Random) -> str:
     """A refusal, half of the time with up to three of the things that can be done."""
     text = rng.choice(_REFUSALS)

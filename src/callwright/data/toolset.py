@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from callwright.data.augment import refused
 from callwright.types import Conversation, Tool
 
 
@@ -20,14 +22,22 @@ def most_frequent(conversations: Iterable[Conversation], count: int) -> tuple[To
     return tuple(declared[name] for name, _ in calls.most_common() if name in declared)[:count]
 
 
-def with_tools(conversations: Iterable[Conversation], tools: Sequence[Tool]) -> Iterator[Conversation]:
-    """Rows that make calls, all of them to `tools`, with exactly these tools declared. Other rows are left out."""
-    names = {tool.name for tool in tools}
-    fixed = tuple(tools)
-    for conversation in conversations:
+def with_tools(
+    conversations: Iterable[Conversation], tools: Sequence[Tool], others: float = 0.0, seed: int = 0
+) -> list[Conversation]:
+    """Rows that make calls, all of them to `tools`, with exactly these tools declared. Other rows are left out, but for
+    `others` times as many, drawn with the seed: rows that ask for nothing that these tools do, refused."""
+    names, fixed, rng = {tool.name for tool in tools}, tuple(tools), random.Random(seed)
+    kept: list[tuple[int, Conversation]] = []
+    refusals: list[tuple[int, Conversation]] = []
+    for number, conversation in enumerate(conversations):
         called = {call.name for message in conversation.messages for call in message.calls}
         if called and called <= names:
-            yield replace(conversation, tools=fixed)
+            kept.append((number, replace(conversation, tools=fixed)))
+        elif others and (refusal := refused(conversation, fixed, rng)) is not None:
+            refusals.append((number, refusal))
+    drawn = rng.sample(refusals, min(len(refusals), round(others * len(kept))))
+    return [row for _, row in sorted([*kept, *drawn], key=lambda each: each[0])]
 
 
 def declared(row: Conversation, tools: Sequence[Tool]) -> Conversation:

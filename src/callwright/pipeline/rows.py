@@ -148,14 +148,15 @@ def _read(source: TrainingSource, recipe: Recipe, bad: list[BadRow], *, whole: b
 def _given(recipe: Recipe, tools: tuple[Tool, ...], account: Account, bad: list[BadRow]) -> list[_Row]:
     """The rows of one file in its order, or a mix of several."""
     read: list[list[Conversation]] = []
-    fixed, plain = recipe.tools.most_frequent is not None, recipe.tools.descriptions == "functions"
+    others = recipe.tools.others if recipe.tools.most_frequent is not None else None
+    plain = recipe.tools.descriptions == "functions"
     for source in recipe.data.sources:
         before = len(bad)
         rows = list(_read(source, recipe, bad))
         account.count(source.file, "read", len(rows))
         if len(bad) > before:
             account.count(source.file, "unreadable", len(bad) - before)
-        read.append(list(_fitted(rows, tools, only_tools=fixed, plain=plain)))
+        read.append(list(_fitted(rows, tools, others=others, plain=plain)))
     if isinstance(recipe.data.train, str):
         return [_Row(row, recipe.data.train) for row in read[0]]
     named = [
@@ -172,11 +173,11 @@ def _named(row: Conversation, file: str) -> Conversation:
 
 
 def _fitted(
-    rows: Iterable[Conversation], tools: Sequence[Tool], *, only_tools: bool, plain: bool
+    rows: Iterable[Conversation], tools: Sequence[Tool], *, others: float | None, plain: bool
 ) -> Iterator[Conversation]:
     """Rows with the fixed tool set; `plain` leaves out what parameters say where rows bring tools of their own."""
-    if only_tools:
-        yield from with_tools(rows, tools)
+    if others is not None:
+        yield from with_tools(rows, tools, others)
         return
     for row in rows:
         yield declared(described(row) if plain and not tools else row, tools)
@@ -214,14 +215,15 @@ def _distinct(rows: Sequence[_Row], threshold: float, account: Account) -> list[
 
 
 def held_out_rows(
-    settings: Eval, tools: Sequence[Tool], *, only_tools: bool, plain: bool = False
+    settings: Eval, tools: Sequence[Tool], *, others: float | None = None, plain: bool = False
 ) -> list[Conversation]:
-    """The rows of `eval.data`, drawn with the seed. `only_tools` leaves out rows that call anything else.
+    """The rows of `eval.data`, drawn with the seed. With a number, `others`, rows that call anything but the
+    tools are left out or refused, as in training (`with_tools`).
 
     `plain` leaves out the descriptions of parameters where rows bring tools of their own, as they were trained on.
     Raises DataError for a bad row, or where no row is left.
     """
-    rows = list(_fitted(conversations(settings.data), tools, only_tools=only_tools, plain=plain))
+    rows = list(_fitted(conversations(settings.data), tools, others=others, plain=plain))
     if settings.rows is not None and settings.rows < len(rows):
         rows = random.Random(settings.seed).sample(rows, settings.rows)
     if not rows:

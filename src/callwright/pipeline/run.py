@@ -216,8 +216,8 @@ def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watc
     settings = recipe.eval
     tools = run_tools(folder.path)
     plain = recipe.tools.descriptions == "functions"
-    only_tools = recipe.tools.most_frequent is not None or (recipe.dpo is not None and bool(tools))
-    rows = held_out_rows(settings, tools, only_tools=only_tools, plain=plain)
+    one_set = recipe.tools.most_frequent is not None or (recipe.dpo is not None and bool(tools))
+    rows = held_out_rows(settings, tools, others=recipe.tools.others if one_set else None, plain=plain)
     marker = {**settings.model_dump(mode="json"), "sha256": _digest(rows)}
     reports = {}
     for name in ["base", "tuned"] if settings.base else ["tuned"]:

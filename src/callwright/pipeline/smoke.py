@@ -68,7 +68,7 @@ def _shorten(small: JsonObject, folder: Path) -> None:
         small["synth"]["rows"] = _ROWS
     elif not found or small["train"]["max_length"] < 1024:
         # the embedded model's tokens of some rows are more than a short limit holds
-        small["tools"]["most_frequent"] = None
+        small["tools"].update(most_frequent=None, others=0.0)
         found = [{"file": _rows(folder / "rows.jsonl")}]
     data |= {"train": found or None, "rows": _ROWS if len(found) > 1 else None, "exclude": [], "augment": None}
     data["bad_rows"] = "drop"
