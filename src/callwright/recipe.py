@@ -221,7 +221,8 @@ class Train(_Part):
 
 
 class Eval(_Part):
-    """Held-out rows, drawn with `seed` where the file holds more than `rows`; `base` scores the untuned model too."""
+    """Held-out rows, drawn with `seed` where the file holds more than `rows`; `base` scores what the run began from
+    too: the model, or its `adapter`."""
 
     data: str
     rows: int | None = Field(default=None, ge=1)

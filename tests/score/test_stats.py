@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callwright.score.stats import Interval, compare, mcnemar, wilson
+from callwright.score.stats import Interval, compare, mcnemar, paired_difference, wilson
 from callwright.types import Report, Verdict
 
 
@@ -84,3 +84,32 @@ def test_compare_uses_only_rows_that_both_runs_judged() -> None:
     outcome = compare(base, tuned)
     assert (outcome.rows, outcome.only_base, outcome.only_tuned) == (4, 1, 2)
     assert outcome.p_value == mcnemar(1, 2) == 1.0
+    assert outcome.difference == 0.25
+    assert outcome.interval == paired_difference(1, 1, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    # Newcombe 1998, method 10
+    [
+        ((36, 2, 12, 0), 0.0569, 0.3404),
+        ((54, 0, 0, 0), -0.0664, 0.0664),
+    ],
+)
+def test_paired_difference_is_newcombes(counts: tuple[int, int, int, int], low: float, high: float) -> None:
+    found = paired_difference(*counts)
+    assert (found.low, found.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+
+
+@given(*[st.integers(0, 200)] * 4)
+def test_paired_difference_holds_its_middle_and_turns_with_the_runs(a: int, b: int, c: int, d: int) -> None:
+    found, turned = paired_difference(a, b, c, d), paired_difference(a, c, b, d)
+    assert -1 <= found.low <= (c - b) / max(1, a + b + c + d) + 1e-12
+    assert (c - b) / max(1, a + b + c + d) - 1e-12 <= found.high <= 1
+    assert (found.low, found.high) == (pytest.approx(-turned.high), pytest.approx(-turned.low))
+
+
+def test_paired_difference_refuses_negative_counts() -> None:
+    with pytest.raises(ValueError, match="must not be negative"):
+        paired_difference(1, -1, 2, 3)
+    assert paired_difference(0, 0, 0, 0) == Interval(-1.0, 1.0)

@@ -56,6 +56,15 @@ def test_the_comparison_has_a_column_a_run_and_every_metric() -> None:
     assert all(label in text for metric, label in LABELS.items() if metric != "asked_when_missing")
 
 
+def test_changes_are_a_column_in_points() -> None:
+    base, tuned = aggregates(share(240, 0.1, 0.068, 0.1445)), aggregates(share(240, 0.613, 0.55, 0.672))
+    change = {"difference": 0.513, "low": 0.44, "high": 0.5712}
+    text = text_of(comparison_table({"base": base, "tuned": tuned}, {"exact_match": change}))
+    assert line_of(text, "exact match")[-1] == "+51.3 [+44.0, +57.1]"
+    assert line_of(text, "strict JSON")[1:3] == ["–", "–"]
+    assert "change, in points" in text
+
+
 def test_asking_has_a_line_where_a_run_knows_what_was_missing() -> None:
     plain = aggregates(share(240, 0.1, 0.068, 0.1445))
     asked = plain | {"asked_when_missing": share(10, 0.5, 0.24, 0.76)}

@@ -49,7 +49,7 @@ def run(
     if outcome.reports:
         aggregates = {name: made.aggregates for name, made in outcome.reports.items()}
         out.print(tool_table(aggregates))
-        out.print(comparison_table(aggregates))
+        out.print(comparison_table(aggregates, outcome.summary.get("base_against_tuned")))
     if "tuned" in outcome.reports:
         err.print(f"misses:  {outcome.folder / 'tuned' / 'failures.jsonl'}")
     err.print(f"trained: {outcome.trained}\nreport:  {outcome.folder / 'report.json'}")

@@ -39,7 +39,9 @@ from callwright.pipeline.tune import (
     tune,
 )
 from callwright.recipe import Dpo, Recipe, Retention
+from callwright.score.abstain import ABSTAINED, CALLED
 from callwright.score.failures import read_report
+from callwright.score.run import EXACT
 from callwright.score.stats import compare
 from callwright.tools import tool_from_json, tool_to_json
 from callwright.train.processes import first_alone, is_first
@@ -265,10 +267,11 @@ def _subject(recipe: Recipe, workshop: Workshop, folder: RunFolder, name: str) -
     if name == "tuned" and recipe.method == "full":
         model = load_model(str(folder.path / TRAINED["full"]), workshop.hardware)
     else:
+        # a quantised run's adapter too: it is served on the model in full precision
+        adapter = folder.path / TRAINED[recipe.method] if name == "tuned" else recipe.adapter
         model = load_model(recipe.model, workshop.hardware)
-        if name == "tuned":
-            # a quantised run's adapter too: it is served on the model in full precision
-            model = load_adapter(model, folder.path / TRAINED[recipe.method])
+        if adapter is not None:
+            model = load_adapter(model, Path(adapter))
     # the base model has no row for a token that training added
     fresh = name == "base" and workshop.new_token is not None
     return Subject(name, model, load_tokenizer(recipe.model) if fresh else workshop.tokenizer, workshop.dialect)
@@ -290,11 +293,17 @@ def _summary(recipe: Recipe, folder: RunFolder, reports: dict[str, Report], seco
         "scores": {name: made.aggregates for name, made in reports.items()},
     }
     if "base" in reports and "tuned" in reports:
-        pair = compare(reports["base"], reports["tuned"])
         summary["base_against_tuned"] = {
-            "rows": pair.rows,
-            "only_base_right": pair.only_base,
-            "only_tuned_right": pair.only_tuned,
-            "mcnemar_p": pair.p_value,
+            metric: {
+                "rows": pair.rows,
+                "only_base_right": pair.only_base,
+                "only_tuned_right": pair.only_tuned,
+                "mcnemar_p": pair.p_value,
+                "difference": pair.difference,
+                "low": pair.interval.low,
+                "high": pair.interval.high,
+            }
+            for metric in (EXACT, CALLED, ABSTAINED)
+            if (pair := compare(reports["base"], reports["tuned"], metric)).rows
         }
     return summary

@@ -12,7 +12,7 @@ Z_95 = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A confidence interval of a proportion, both ends in [0, 1]."""
+    """A confidence interval: of a proportion, both ends in [0, 1]; of a difference of two, in [-1, 1]."""
 
     low: float
     high: float
@@ -20,12 +20,15 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs on the same rows: how many rows only one of them got right, and how surprising that is."""
+    """Two runs on the same rows: how many rows only one of them got right, and how surprising that is; the difference
+    of the shares that are right, tuned less base, and its 95% interval."""
 
     rows: int
     only_base: int
     only_tuned: int
     p_value: float
+    difference: float
+    interval: Interval
 
 
 def wilson(successes: float, n: int, z: float = Z_95) -> Interval:
@@ -73,13 +76,61 @@ def mcnemar(only_base: int, only_tuned: int) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
+def paired_difference(both: int, only_base: int, only_tuned: int, neither: int) -> Interval:
+    """The 95% interval of the difference of two shares of the same rows, tuned less base; [-1, 1] without rows.
+
+    Source: Newcombe 1998, Improved confidence intervals for the difference between binomial proportions based on
+    paired data, method 10: Wilson's intervals of both shares, and how the two go together.
+
+    Raises ValueError when a count is negative.
+
+    >>> interval = paired_difference(36, 2, 12, 0)
+    >>> round(interval.low, 4), round(interval.high, 4)
+    (0.0569, 0.3404)
+    """
+    counts = (both, only_base, only_tuned, neither)
+    if min(counts) < 0:
+        raise ValueError(f"paired_difference: counts must not be negative, got {counts}")
+    n = sum(counts)
+    if n == 0:
+        return Interval(-1.0, 1.0)
+    base, tuned = wilson(both + only_base, n), wilson(both + only_tuned, n)
+    p_base, p_tuned = (both + only_base) / n, (both + only_tuned) / n
+    together = _phi(both, only_base, only_tuned, neither)
+
+    def distance(x: float, y: float) -> float:
+        return math.sqrt(max(0.0, x * x - 2 * together * x * y + y * y))
+
+    middle = p_tuned - p_base
+    below = distance(p_tuned - tuned.low, base.high - p_base)
+    above = distance(tuned.high - p_tuned, p_base - base.low)
+    return Interval(max(-1.0, middle - below), min(1.0, middle + above))
+
+
+def _phi(both: int, only_base: int, only_tuned: int, neither: int) -> float:
+    """The correlation of two runs' rows, with Newcombe's correction for continuity where it is above 0."""
+    margins = (both + only_base) * (only_tuned + neither) * (both + only_tuned) * (only_base + neither)
+    if margins == 0:
+        return 0.0
+    excess: float = both * neither - only_base * only_tuned
+    if excess > 0:
+        excess = max(0.0, excess - (both + only_base + only_tuned + neither) / 2)
+    return excess / math.sqrt(margins)
+
+
 def compare(base: Report, tuned: Report, metric: str = "exact_match") -> Comparison:
-    """Two reports -> McNemar's test over the rows that both of them judged. A row is right when its value is 1."""
+    """Two reports -> McNemar's test, and the difference, over the rows that both of them judged. A row is right when
+    its value is 1."""
     left, right = _right(base, metric), _right(tuned, metric)
     shared = left.keys() & right.keys()
     only_base = sum(left[row] and not right[row] for row in shared)
     only_tuned = sum(right[row] and not left[row] for row in shared)
-    return Comparison(len(shared), only_base, only_tuned, mcnemar(only_base, only_tuned))
+    both = sum(right[row] and left[row] for row in shared)
+    counts = (both, only_base, only_tuned, len(shared) - both - only_base - only_tuned)
+    difference = (only_tuned - only_base) / max(1, len(shared))
+    return Comparison(
+        len(shared), only_base, only_tuned, mcnemar(only_base, only_tuned), difference, paired_difference(*counts)
+    )
 
 
 def _right(report: Report, metric: str) -> dict[str, bool]:

@@ -31,20 +31,24 @@ NO_VALUE = "–"
 Aggregates = Mapping[str, JsonObject]
 
 
-def comparison_table(runs: Mapping[str, Aggregates]) -> Table:
+def comparison_table(runs: Mapping[str, Aggregates], changes: Mapping[str, JsonObject] | None = None) -> Table:
     """Run name -> aggregates, as one column a run: "61.3% [55.0, 67.2]" is the value and its 95% interval.
 
-    The rows of the categories stand below "exact match", of which they are parts.
+    The rows of the categories stand below "exact match", of which they are parts. `changes`, metric -> difference on
+    the same rows with its ends `low` and `high`, are a column of their own, in points.
     """
     table = Table(caption="value [95% interval]")
     table.add_column("metric", no_wrap=True)
     for name in runs:
         table.add_column(Text(name), justify="right", no_wrap=True)
+    if changes:
+        table.add_column("change, in points", justify="right", no_wrap=True)
     for metric, label in LABELS.items():
         # few test sets know which value a request lacks
         if metric == ASKED and not any((aggregates.get(ASKED) or {}).get("n") for aggregates in runs.values()):
             continue
-        table.add_row(label, *(_cell(aggregates.get(metric)) for aggregates in runs.values()))
+        cells = [_cell(aggregates.get(metric)) for aggregates in runs.values()]
+        table.add_row(label, *cells, *([_change(changes.get(metric))] if changes else []))
         if metric == EXACT:
             _add_categories(table, list(runs.values()))
     table.add_row("n", *(Text(str(aggregates[EXACT]["n"])) for aggregates in runs.values()))
@@ -90,6 +94,12 @@ def _cell(share: JsonObject | None) -> Text:
     if not share or share["value"] is None:
         return Text(NO_VALUE)
     return Text(f"{share['value']:.1%} [{100 * share['low']:.1f}, {100 * share['high']:.1f}]")
+
+
+def _change(pair: JsonObject | None) -> Text:
+    if pair is None:
+        return Text()
+    return Text(f"{100 * pair['difference']:+.1f} [{100 * pair['low']:+.1f}, {100 * pair['high']:+.1f}]")
 
 
 def _tool_cell(share: JsonObject | None) -> Text:
