@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,3 +28,24 @@ def write_result(name: str, result: object) -> None:
     folder = ROOT / "runs" / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+_COMMAND = """
+import json, resource, sys
+from callwright import cli
+try:
+    cli.main()
+except SystemExit as end:
+    code = end.code
+peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(json.dumps({"code": code or 0, "peak_mib": round(peaks[0] / 1024), "worker_peak_mib": round(peaks[1] / 1024)}))
+"""
+
+
+def command(words: list[str]) -> dict[str, Any]:
+    """One run of the command line: what it printed, its exit code, peak memory of itself and of its largest worker, and
+    seconds."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", _COMMAND, *words], capture_output=True, text=True, check=True)
+    *printed, last = done.stdout.splitlines()
+    return {**json.loads(last), "output": "\n".join(printed), "seconds": round(time.perf_counter() - start, 1)}

@@ -10,33 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from common import write_result
+from common import command, write_result
 from data import make_file
-
-_RUN = """
-import json, resource, sys
-from callwright import cli
-try:
-    cli.main()
-except SystemExit as end:
-    code = end.code
-peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(json.dumps({"code": code or 0, "peak_mib": round(peaks[0] / 1024), "worker_peak_mib": round(peaks[1] / 1024)}))
-"""
-
-
-def measured(words: list[str]) -> dict[str, Any]:
-    """One run of the command line: its exit code, peak memory of itself and of its largest worker, and seconds."""
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", _RUN, *words], capture_output=True, text=True, check=True)
-    return {**json.loads(done.stdout.splitlines()[-1]), "seconds": round(time.perf_counter() - start, 1)}
 
 
 def main() -> None:
@@ -56,7 +36,9 @@ def main() -> None:
                 "convert": [str(source), str(target), "--to", "openai"],
             }
             for verb in options.verb:
-                found[verb][str(rows)] = measured(["data", verb, *words[verb], "--workers", options.workers])
+                made = command(["data", verb, *words[verb], "--workers", options.workers])
+                del made["output"]
+                found[verb][str(rows)] = made
                 print(verb, rows, found[verb][str(rows)], file=sys.stderr, flush=True)
                 target.unlink(missing_ok=True)
     write_result("memory", found)
