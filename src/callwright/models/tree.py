@@ -102,34 +102,33 @@ class Layout:
         return replace(self, positions=self.positions.to(device), last=self.last.to(device), tiles=tiles, prepared={})
 
 
-def make_layout(nodes: Sequence[Node]) -> Layout:
-    """Nodes in flat order, a node before what continues it, without a gap between them -> what there is to compute."""
-    positions = torch.cat([torch.arange(node.position, node.position + node.end - node.start) for node in nodes])
+def make_layout(nodes: Sequence[Node], past: int = 0) -> Layout:
+    """Nodes in flat order, a node before what continues it, without a gap between them -> what there is to compute.
+
+    past: tokens that all of them continue, whose keys were computed earlier; they count in `Node.position` alone.
+    """
+    positions = [torch.arange(node.position, node.position + node.end - node.start) for node in nodes]
     last = torch.cat([torch.full((node.end - node.start,), node.last) for node in nodes])
     size = min(_TILE_SIZES, key=lambda size: _cost(nodes, size))
     groups, long = _grouped(nodes, size)
+    above = [Seen((node.end, node.last), (past + node.start, past + node.end)) for node in long if node.last > node.end]
+    if past:
+        above.insert(0, Seen((0, len(last)), (0, past)))
+    places = torch.cat([torch.arange(past), *positions])
     return Layout(
-        positions,
-        last,
+        places,
+        torch.cat([torch.full((past,), past + len(last)), past + last]),
         _tiles(groups, size, last) if groups else None,
         tuple(Long((node.start, node.end), node.position) for node in long),
-        tuple(Seen((node.end, node.last), (node.start, node.end)) for node in long if node.last > node.end),
-        int(positions.max()) + 1,
+        tuple(above),
+        int(places.max()) + 1,
     )
 
 
 def continue_layout(past: int, lengths: Sequence[int]) -> Layout:
     """Rows of `lengths` tokens that continue one prefix of `past` tokens, whose keys were computed earlier."""
     ends = list(accumulate(lengths, initial=0))
-    rows = make_layout([Node(low, high, high, past) for low, high in pairwise(ends)])
-    if not past:
-        return rows
-    return replace(
-        rows,
-        positions=torch.cat([torch.arange(past), rows.positions]),
-        last=torch.cat([torch.full((past,), past + ends[-1]), rows.last + past]),
-        seen=(Seen((0, ends[-1]), (0, past)),),
-    )
+    return make_layout([Node(low, high, high, past) for low, high in pairwise(ends)], past)
 
 
 def _grouped(nodes: Sequence[Node], size: int) -> tuple[list[tuple[int, int]], list[Node]]:

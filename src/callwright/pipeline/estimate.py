@@ -29,7 +29,7 @@ from callwright.pipeline.tune import (
     trainable_model,
 )
 from callwright.recipe import Recipe
-from callwright.train.batch import MicroBatch, Schedule, flatten, passes
+from callwright.train.batch import MicroBatch, Schedule, flattened, passes
 from callwright.train.fused import fused
 from callwright.train.loop import Run, Settings, train
 from callwright.train.progress import Progress
@@ -97,16 +97,19 @@ def estimate(
     settings = settings_of(recipe, len(prepared.examples), workshop.hardware.precision)
     shape = _shape(recipe.model, config)
     schedule = Schedule(prepared.examples, settings.plan)
+    checkpointing = needs_checkpointing(recipe, shape, workshop.hardware, prepared)
     steps = []
     for step in range(min(_COUNTED, settings.steps)):
         chosen = [prepared.examples[number] for number in schedule.step(step)]
-        steps.append([flatten(some, settings.plan.share_prefixes) for some in passes(chosen, settings.plan)[0]])
+        parts = passes(chosen, settings.plan)[0]
+        steps.append(flattened(parts, settings.plan, trunk=recipe.dpo is None and not checkpointing))
     how = How(
         recipe.method,
         recipe.lora.r,
-        max(len(batch.token_ids) for step in steps for batch in step),
+        # a trunk's activations are kept while its passes come and go
+        max(len(batch.layout.positions) for step in steps for batch in step),
         recipe.train.optimizer,
-        needs_checkpointing(recipe, shape, workshop.hardware, prepared),
+        checkpointing,
         workshop.hardware.precision == "float32",
     )
     arithmetic = [sum(_flops(shape, batch, how) for batch in step) for step in steps]
@@ -152,7 +155,7 @@ def _shape(model: str, config: Path | None) -> Shape:
 
 
 def _flops(shape: Shape, batch: MicroBatch, how: How) -> float:
-    pairs = float((batch.layout.positions + 1).sum())
+    pairs = float((batch.layout.positions[batch.layout.past :] + 1).sum())
     return flops(shape, len(batch.token_ids), pairs, len(batch.targets), how)
 
 

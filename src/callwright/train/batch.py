@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from callwright.models.shared_kv import PrefixKV
 from callwright.models.tree import Layout, Node, make_layout
 from callwright.types import Rendered
 
@@ -23,6 +24,8 @@ Example = tuple[Rendered, ...]
 
 # Below this, one more node of the tree costs more than what a shared beginning saves.
 _SHORTEST_SHARED = 16
+# A trunk that is shorter costs more than what it saves.
+_SHORTEST_TRUNK = 64
 # Rows that share so many tokens beyond their prefix, and half of what is their own, stay together.
 _WORTH_KEEPING = 64
 
@@ -33,6 +36,7 @@ class MicroBatch:
 
     token_ids [T]. predict [N]: flat places whose next token is supervised. targets [N]: that next token.
     loss_weights [N]. owners [N]: the number of the row that a place counts for. names: the rows' ids, by that number.
+    trunk: the keys and values of tokens that all of these continue, where another pass computed them.
     """
 
     token_ids: Tensor
@@ -42,6 +46,7 @@ class MicroBatch:
     loss_weights: Tensor
     owners: Tensor
     names: tuple[str, ...]
+    trunk: PrefixKV | None = None
 
     @property
     def rows(self) -> int:
@@ -222,11 +227,40 @@ def _shares(costs: Sequence[int], processes: int) -> Iterator[range]:
         low = max(low, high)
 
 
-def flatten(examples: Sequence[Example], share: bool = True) -> MicroBatch:
-    """Examples -> one MicroBatch, every common beginning of at least 16 tokens once."""
+def trunk_length(parts: Sequence[Sequence[Example]], plan: Plan) -> int:
+    """How many tokens all rows of several passes begin with alike, before anything is supervised: computed once for all
+    of them. 0 for a single pass, and where that is not worth a pass of its own."""
+    rows = [row for part in parts for example in part for row in example]
+    if len(parts) < 2 or not plan.share_prefixes or not rows:
+        return 0
+    first = np.asarray(rows[0].token_ids)
+    shared = min([_silent(rows[0]), *(min(_silent(row), common(first, np.asarray(row.token_ids))) for row in rows[1:])])
+    return shared if shared >= _SHORTEST_TRUNK else 0
+
+
+def _silent(row: Rendered) -> int:
+    """So many tokens of a row predict nothing that is supervised."""
+    return next((token for token, weight in enumerate(row.weights) if weight), len(row.weights)) - 1
+
+
+def trunk_pass(row: Rendered, length: int) -> MicroBatch:
+    """The pass that computes a trunk; nothing in it is supervised."""
+    return flatten([(replace(row, token_ids=row.token_ids[:length], weights=[0.0] * length),)])
+
+
+def flattened(parts: Sequence[Sequence[Example]], plan: Plan, *, trunk: bool = True) -> list[MicroBatch]:
+    """All that a step computes: its trunk, if its passes have one and may, and the passes."""
+    length = trunk_length(parts, plan) if trunk else 0
+    first = [trunk_pass(parts[0][0][0], length)] if length else []
+    return [*first, *(flatten(part, plan.share_prefixes, length) for part in parts)]
+
+
+def flatten(examples: Sequence[Example], share: bool = True, trunk: int = 0) -> MicroBatch:
+    """Examples -> one MicroBatch, every common beginning of at least 16 tokens once; without the `trunk` tokens that
+    all of them begin with."""
     rows = [row for example in examples for row in example]
     order = sorted(range(len(rows)), key=lambda number: list(rows[number].token_ids))
-    tree = _Tree([rows[number] for number in order], share)
+    tree = _Tree([rows[number] for number in order], share, trunk)
     predict: list[int] = []
     targets: list[int] = []
     weights: list[float] = []
@@ -235,13 +269,13 @@ def flatten(examples: Sequence[Example], share: bool = True) -> MicroBatch:
         row, at = rows[number], tree.places(place)
         for token, weight in enumerate(row.weights):
             if weight and token:
-                predict.append(at[token - 1])
+                predict.append(at[token - 1 - trunk])
                 targets.append(row.token_ids[token])
                 weights.append(weight)
                 owners.append(number)
     return MicroBatch(
         torch.tensor(tree.ids),
-        make_layout(tree.nodes),
+        make_layout(tree.nodes, trunk),
         torch.tensor(predict, dtype=torch.long),
         torch.tensor(targets, dtype=torch.long),
         torch.tensor(weights),
@@ -251,19 +285,19 @@ def flatten(examples: Sequence[Example], share: bool = True) -> MicroBatch:
 
 
 class _Tree:
-    """Rows in the order of their tokens -> `ids`, the flat sequence, and its `nodes`."""
+    """Rows in the order of their tokens -> `ids`, the flat sequence behind their trunk, and its `nodes`."""
 
-    def __init__(self, rows: Sequence[Rendered], share: bool) -> None:
+    def __init__(self, rows: Sequence[Rendered], share: bool, trunk: int) -> None:
         self._rows = rows
         arrays = [np.asarray(row.token_ids) for row in rows]
         self._shared = [0, *(common(a, b) if share else 0 for a, b in pairwise(arrays))]
         self.ids: list[int] = []
         self.nodes: list[Node] = []
         self._paths: list[list[int]] = [[] for _ in rows]
-        self._grow(0, len(rows), 0, [])
+        self._grow(0, len(rows), trunk, [])
 
     def places(self, row: int) -> list[int]:
-        """Where the tokens of a row stand in the flat sequence."""
+        """Where the tokens of a row, behind the trunk, stand in the flat sequence."""
         return [place for node in self._paths[row] for place in range(self.nodes[node].start, self.nodes[node].end)]
 
     def _grow(self, low: int, high: int, depth: int, path: list[int]) -> None:

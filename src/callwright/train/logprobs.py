@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from callwright.models.load import inner
+from callwright.models.shared_kv import FlatKV
 from callwright.models.tree import Node, make_layout
 from callwright.train.batch import MicroBatch
 
@@ -170,6 +171,12 @@ class Scorer(nn.Module):
                 return _Logprobs.apply(*known, self._head)  # type: ignore[no-any-return]
             return _Weighted.apply(*known, weights, self._head)  # type: ignore[no-any-return]
 
+    def keys(self, batch: MicroBatch) -> list[tuple[Tensor, Tensor]]:
+        """Every layer's keys and values [K, T, D] of a pass."""
+        kept = FlatKV()
+        self._decoder[0](**{**_inputs(batch), "past_key_values": kept, "use_cache": True})
+        return [kept.own[layer] for layer in sorted(kept.own)]
+
     def _by_own_logits(self, batch: MicroBatch) -> tuple[Tensor, Tensor]:
         logits = self.model(**_inputs(batch), logits_to_keep=batch.predict).logits[0]
         found, hits = [], torch.zeros((), device=logits.device)
@@ -198,9 +205,10 @@ class Scorer(nn.Module):
 
 
 def _inputs(batch: MicroBatch) -> dict[str, Any]:
+    cache = {"use_cache": False} if batch.trunk is None else {"use_cache": True, "past_key_values": FlatKV(batch.trunk)}
     return {
         "input_ids": batch.token_ids[None],
-        "position_ids": batch.layout.positions[None],
+        "position_ids": batch.layout.positions[None, batch.layout.past :],
         "layout": batch.layout,
-        "use_cache": False,
+        **cache,
     }

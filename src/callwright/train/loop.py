@@ -15,8 +15,9 @@ from torch import nn
 from callwright.errors import RunError
 from callwright.models import attention
 from callwright.models.load import inner
+from callwright.models.shared_kv import PrefixKV
 from callwright.train import checkpoint
-from callwright.train.batch import Example, MicroBatch, Plan, Schedule, flatten, passes
+from callwright.train.batch import Example, MicroBatch, Plan, Schedule, flatten, passes, trunk_length, trunk_pass
 from callwright.train.checkpoint import State
 from callwright.train.guards import Divergence, Stop, bad_rows, check_folder, out_of_memory
 from callwright.train.logprobs import Scorer
@@ -25,6 +26,7 @@ from callwright.train.objectives.sft import Sft
 from callwright.train.optimizers import make_optimizer
 from callwright.train.processes import Processes, open_processes
 from callwright.train.progress import Progress, append, cut_log, log
+from callwright.train.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -225,10 +227,12 @@ def _take(walk: _Walk, model: nn.Module, chosen: Sequence[Example], state: State
     start = time.perf_counter()
     weight = sum(map(objective.weight, chosen))
     mine = passes(chosen, walk.plan, processes.count)[processes.rank]
-    sums: dict[str, float] = {"loss": 0.0, "tokens": 0.0}
+    trunk = _trunk(walk, mine)
+    kv = trunk.kv if trunk is not None else None
+    sums: dict[str, float] = {"loss": 0.0, "tokens": float(kv.length if kv else 0)}
     over: dict[str, float] = {}
     for number, some in enumerate(mine):
-        batch = _batch(some, chosen, walk.plan.share_prefixes).to(processes.device)
+        batch = _batch(some, chosen, walk.plan.share_prefixes, kv).to(processes.device)
         with processes.accumulate(walk.scorer, last=number + 1 == len(mine)):
             got = objective(walk.scorer, batch)  # type: ignore[arg-type]
             # gradients are averaged over processes; the sum over them is what is wanted
@@ -240,6 +244,8 @@ def _take(walk: _Walk, model: nn.Module, chosen: Sequence[Example], state: State
             over[name] = over.get(name, 0.0) + count
         if not math.isfinite(sums["loss"]):
             break
+    if trunk is not None:
+        trunk.backward()
     sums = processes.sum(sums | {f"over {name}": count for name, count in over.items()})
     if not math.isfinite(sums["loss"]):
         raise RunError(_not_a_number(walk, chosen, state, sums["loss"]))
@@ -268,10 +274,20 @@ def _take(walk: _Walk, model: nn.Module, chosen: Sequence[Example], state: State
     )
 
 
-def _batch(some: Sequence[Example], chosen: Sequence[Example], share: bool) -> MicroBatch:
+def _trunk(walk: _Walk, parts: Sequence[Sequence[Example]]) -> Trunk | None:
+    """What a step's passes begin with, computed. Several processes would wait for gradients in the wrong pass."""
+    may = walk.run.objective.continues and walk.processes.count == 1 and not walk.settings.checkpointing
+    length = trunk_length(parts, walk.plan) if may else 0
+    if not length:
+        return None
+    with walk.processes.autocast():
+        return Trunk(walk.scorer, trunk_pass(parts[0][0][0], length).to(walk.processes.device))
+
+
+def _batch(some: Sequence[Example], chosen: Sequence[Example], share: bool, kv: PrefixKV | None) -> MicroBatch:
     """One pass; a process that has nothing to do computes the step's shortest example, without its loss."""
     if some:
-        return flatten(some, share)
+        return replace(flatten(some, share, kv.length if kv else 0), trunk=kv)
     shortest = min(chosen, key=lambda example: sum(len(row.token_ids) for row in example))
     return flatten([shortest], share).silent()
 

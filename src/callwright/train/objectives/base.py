@@ -23,7 +23,13 @@ class Loss:
 
 
 class Objective(Protocol):
-    """A loss that is a mean over something: of tokens by weight, of pairs."""
+    """A loss that is a mean over something: of tokens by weight, of pairs.
+
+    continues: a pass may go on from keys that were computed before it; not where two models look at it.
+    """
+
+    @property
+    def continues(self) -> bool: ...
 
     def weight(self, example: Example) -> float:
         """What an example counts in the mean."""

@@ -7,7 +7,7 @@ adapter switched off, so no second model is held.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class Dpo:
     (RPO, Pang et al. 2024, arXiv:2404.19733), which keeps it from becoming unlikely too.
     label_smoothing: the share of pairs that are taken to be the wrong way round.
     """
+
+    continues: ClassVar[bool] = False
 
     beta: float = 0.1
     sft: float = 0.0

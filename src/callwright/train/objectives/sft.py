@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from callwright.train.batch import Example, MicroBatch
 from callwright.train.logprobs import Scorer
@@ -12,6 +13,8 @@ from callwright.train.objectives.base import Loss
 @dataclass(frozen=True)
 class Sft:
     """The mean over supervised tokens by their weights."""
+
+    continues: ClassVar[bool] = True
 
     def weight(self, example: Example) -> float:
         # nothing predicts a row's first token
