@@ -60,8 +60,8 @@ def test_full_memory_is_met_with_smaller_passes_and_the_same_result(
     train(whole, ROWS, SETTINGS, Run(tmp_path / "whole"))
     flatten, sizes = loop.flatten, []
 
-    def small_memory(examples: Any, share: bool = True) -> MicroBatch:
-        batch = flatten(examples, share)
+    def small_memory(examples: Any, share: bool = True, trunk: int = 0) -> MicroBatch:
+        batch = flatten(examples, share, trunk)
         if len(batch.token_ids) > 60:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: ")
         sizes.append(len(batch.token_ids))
@@ -78,7 +78,7 @@ def test_full_memory_is_met_with_smaller_passes_and_the_same_result(
         train(lora(), ROWS, SETTINGS, Run(tmp_path / "never"))
 
 
-def _never(examples: Any, share: bool = True) -> MicroBatch:
+def _never(*given: Any) -> MicroBatch:
     raise torch.OutOfMemoryError("CUDA out of memory")
 
 
