@@ -14,6 +14,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from callwright.errors import ModelError
+from callwright.models.four_bits import round_to_four_bits
 from callwright.models.hardware import detect
 from callwright.models.join import join_adapters
 from callwright.models.load import LoraSettings, add_lora, load_adapter, load_model, parameter_counts, unfreeze
@@ -129,7 +130,7 @@ def test_four_bits_keep_their_gradient_after_a_pass_in_evaluation(tmp_path: Path
 
 
 @needs_bitsandbytes
-def test_qlora_trains_on_the_cpu_and_merges_onto_the_full_precision_model(tmp_path: Path) -> None:
+def test_qlora_trains_on_the_cpu_and_merges_onto_what_its_weights_were_there(tmp_path: Path) -> None:
     folder = tiny_folder(tmp_path / "base", width=64)
     model = load_model(folder, PRECISE, "qlora")
     assert type(model.model.layers[0].self_attn.q_proj).__name__ == "Linear4bit"
@@ -140,10 +141,30 @@ def test_qlora_trains_on_the_cpu_and_merges_onto_the_full_precision_model(tmp_pa
         train(wrapped, ROWS, WHOLE, Run(tmp_path / "run"))
     assert falls(tmp_path / "run")
     wrapped.save_pretrained(str(tmp_path / "adapter"))
-    merged = load_adapter(load_model(folder, PRECISE), tmp_path / "adapter")
     wrapped.get_base_model().set_attn_implementation("sdpa")
-    near = (merged(IDS).logits - wrapped.eval()(IDS).logits).abs().mean()
-    assert near < (merged(IDS).logits - load_model(folder, PRECISE)(IDS).logits).abs().mean()
+    want = wrapped.eval()(IDS).logits
+
+    def far(**how: bool) -> float:
+        merged = load_adapter(load_model(folder, PRECISE), tmp_path / "adapter", **how)
+        assert type(merged.model.layers[0].self_attn.q_proj) is torch.nn.Linear
+        return float((merged(IDS).logits - want).abs().max())
+
+    assert far(four_bits=True) < 1e-3 < 0.01 < far()
+
+
+@needs_bitsandbytes
+def test_rounded_weights_are_the_quantised_ones(tmp_path: Path) -> None:
+    from bitsandbytes.functional import dequantize_4bit
+
+    folder = tiny_folder(tmp_path / "base", width=64)
+    model = load_model(folder, PRECISE, "qlora")
+    rounded = round_to_four_bits(load_model(folder, PRECISE))
+    assert round_to_four_bits(model) is model
+    for name, module in rounded.named_modules():
+        if type(module) is torch.nn.Linear and name != "lm_head":
+            there = model.get_submodule(name).weight
+            assert torch.equal(module.weight, dequantize_4bit(there.data, there.quant_state).to(torch.float32)), name
+    assert torch.equal(rounded.lm_head.weight, model.lm_head.weight)
 
 
 def test_two_adapters_become_one(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from torch import nn
 
 from callwright.errors import ModelError
 from callwright.models.call_token import grow_for, trained_rows
+from callwright.models.four_bits import keep_unpacked, quantised_loading, round_to_four_bits
 from callwright.models.hardware import Hardware
 from callwright.models.quiet import quiet
 from callwright.models.tokenizer import resolve
@@ -48,7 +48,7 @@ def load_model(name: str, hardware: Hardware, method: Method = "lora") -> Any:
         torch.cuda.set_device(int(local))
     settings: dict[str, Any] = {"dtype": torch.float32 if method == "full" else hardware.dtype}
     if method == "qlora":
-        settings |= _four_bits(hardware)
+        settings |= quantised_loading(hardware)
     try:
         with quiet():
             model = AutoModelForCausalLM.from_pretrained(source, **settings)
@@ -59,26 +59,8 @@ def load_model(name: str, hardware: Hardware, method: Method = "lora") -> Any:
     if method != "qlora":
         return model.to(hardware.device).eval()
     # quantised weights stand where they were quantised
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            # else the first forward pass in evaluation packs the weights in a way that has no gradient
-            module.support_avx512bf16_for_cpu = False
+    keep_unpacked(model)
     return model.eval()
-
-
-def _four_bits(hardware: Hardware) -> dict[str, Any]:
-    if find_spec("bitsandbytes") is None:
-        raise ModelError("method qlora needs bitsandbytes; pip install 'callwright[qlora]'")
-    from transformers import BitsAndBytesConfig
-
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=hardware.dtype,
-    )
-    device = torch.cuda.current_device() if hardware.device == "cuda" else "cpu"
-    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def unfreeze(model: Any, seed: int) -> Any:
@@ -121,16 +103,19 @@ def add_lora(model: Any, settings: LoraSettings, seed: int, new_token: int | Non
     return wrapped
 
 
-def load_adapter(model: Any, folder: Path) -> Any:
+def load_adapter(model: Any, folder: Path, *, four_bits: bool = False) -> Any:
     """The model with a trained adapter merged into it: the same forward pass, no adapter overhead.
 
-    Raises ModelError where the folder holds no adapter, or one of another model.
+    four_bits: the adapter was trained on 4 bits, and is merged into what the weights are there. Raises ModelError where
+    the folder holds no adapter, or one of another model.
     """
     with quiet():
         from peft import PeftModel
 
     if not (folder / "adapter_config.json").is_file():
         raise ModelError(f"{folder}: holds no adapter_config.json; give a run's 'adapter' folder")
+    if four_bits:
+        round_to_four_bits(model)
     try:
         grow_for(model, folder)
         with quiet():

@@ -14,9 +14,9 @@ from callwright.generate.local import LocalEngine
 from callwright.generate.reply import Answer, Options, reply
 from callwright.models.call_token import add_call_token
 from callwright.models.hardware import detect
-from callwright.models.load import load_adapter, load_model
+from callwright.models.load import load_model
 from callwright.models.tokenizer import load_tokenizer
-from callwright.pipeline.tune import trained_call_token, trained_dialect
+from callwright.pipeline.tune import trained_call_token, trained_dialect, with_adapter
 from callwright.recipe import Eval
 from callwright.score.failures import write_report
 from callwright.score.run import RowScore, build_report, failures_of, score_row
@@ -46,7 +46,7 @@ def open_subject(model: str, adapter: Path | None, dialect: str) -> Subject:
     loaded = load_model(model, detect())
     if adapter is None:
         return Subject("base", loaded, tokenizer, written)
-    return Subject("tuned", load_adapter(loaded, adapter), tokenizer, written)
+    return Subject("tuned", with_adapter(loaded, adapter), tokenizer, written)
 
 
 def evaluate(

@@ -17,7 +17,7 @@ from callwright.data.sources import is_named
 from callwright.dialects.views import all_views
 from callwright.errors import DataError
 from callwright.models import kernels
-from callwright.models.load import load_adapter, load_model
+from callwright.models.load import load_model
 from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.check import Checker, lint_rows
 from callwright.pipeline.choose import apart, judge_of
@@ -37,6 +37,7 @@ from callwright.pipeline.tune import (
     prepare_pairs,
     settings_of,
     tune,
+    with_adapter,
 )
 from callwright.recipe import Dpo, Recipe, Retention
 from callwright.score.abstain import ABSTAINED, CALLED
@@ -267,11 +268,10 @@ def _subject(recipe: Recipe, workshop: Workshop, folder: RunFolder, name: str) -
     if name == "tuned" and recipe.method == "full":
         model = load_model(str(folder.path / TRAINED["full"]), workshop.hardware)
     else:
-        # a quantised run's adapter too: it is served on the model in full precision
         adapter = folder.path / TRAINED[recipe.method] if name == "tuned" else recipe.adapter
         model = load_model(recipe.model, workshop.hardware)
         if adapter is not None:
-            model = load_adapter(model, Path(adapter))
+            model = with_adapter(model, Path(adapter))
     # the base model has no row for a token that training added
     fresh = name == "base" and workshop.new_token is not None
     return Subject(name, model, load_tokenizer(recipe.model) if fresh else workshop.tokenizer, workshop.dialect)

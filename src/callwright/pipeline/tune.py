@@ -37,6 +37,7 @@ from callwright.train.progress import Progress
 from callwright.types import Conversation, JsonObject, Rendered
 
 _NOTES = "callwright.json"
+_FOUR_BITS = "four_bits"
 TRAINED = {"lora": "adapter", "qlora": "adapter", "full": "model"}
 """Where in a run's folder a method leaves what it trained."""
 
@@ -160,7 +161,7 @@ def trainable_model(recipe: Recipe, workshop: Workshop) -> Any:
     if recipe.method == "full":
         return unfreeze(base, recipe.train.seed)
     if recipe.adapter is not None:
-        base = load_adapter(base, Path(recipe.adapter))
+        base = with_adapter(base, Path(recipe.adapter))
     if workshop.new_token is not None:
         grow(base, workshop.tokenizer, workshop.new_token)
     return add_lora(base, LoraSettings(**recipe.lora.model_dump()), recipe.train.seed, workshop.new_token)
@@ -268,6 +269,8 @@ def _save(recipe: Recipe, result: tuple[Any, Any], workshop: Workshop, folder: P
         join_adapters(Path(recipe.adapter), folder)
     workshop.tokenizer.save_pretrained(str(folder))
     notes: JsonObject = {"dialect": workshop.dialect.name}
+    if recipe.method == "qlora" or (recipe.adapter is not None and _notes(Path(recipe.adapter)).get(_FOUR_BITS)):
+        notes[_FOUR_BITS] = True
     if workshop.new_token is not None:
         notes["call_token"] = workshop.tokenizer.convert_ids_to_tokens(workshop.new_token)
     write_json(folder / _NOTES, notes)
@@ -275,13 +278,20 @@ def _save(recipe: Recipe, result: tuple[Any, Any], workshop: Workshop, folder: P
 
 def trained_call_token(adapter: Path | None) -> str | None:
     """The token that an adapter brought with it."""
-    if adapter is None or not (adapter / _NOTES).is_file():
-        return None
-    return cast("str | None", json.loads((adapter / _NOTES).read_text(encoding="utf-8")).get("call_token"))
+    return cast("str | None", _notes(adapter).get("call_token"))
 
 
 def trained_dialect(name: str, adapter: Path | None) -> str:
     """The dialect that an adapter was trained in, where the user names none ('auto') and the adapter says it."""
-    if name != "auto" or adapter is None or not (adapter / _NOTES).is_file():
-        return name
-    return str(json.loads((adapter / _NOTES).read_text(encoding="utf-8"))["dialect"])
+    return str(_notes(adapter).get("dialect", name)) if name == "auto" else name
+
+
+def with_adapter(model: Any, adapter: Path) -> Any:
+    """The model with an adapter merged into the weights that it was trained on. Raises ModelError as `load_adapter`."""
+    return load_adapter(model, adapter, four_bits=bool(_notes(adapter).get(_FOUR_BITS)))
+
+
+def _notes(adapter: Path | None) -> JsonObject:
+    if adapter is None or not (adapter / _NOTES).is_file():
+        return {}
+    return cast("JsonObject", json.loads((adapter / _NOTES).read_text(encoding="utf-8")))
