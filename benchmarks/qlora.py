@@ -2,8 +2,9 @@
 
     python benchmarks/qlora.py --output runs/qlora           # half an hour on two cores; run again, it goes on
 
-The recipe's first steps with each method, the same rows. A QLoRA adapter is then scored twice: on the four-bit model
-that it was trained on, and merged into the model in full precision, as it is served.
+The recipe's first steps with each method, the same rows. A QLoRA adapter is then scored three times: as it is served,
+merged into what four bits leave of the weights; on the four-bit model that it was trained on; and, as a bare PEFT would
+have it, on the model as it was.
 """
 
 from __future__ import annotations
@@ -45,15 +46,16 @@ def recipe_of(method: str, folder: Path, steps: int, rows: int) -> Recipe:
     return load_recipe("recipes/hwu64_16.yaml", [f"{key}={value}" for key, value in changes.items()])
 
 
-def in_four_bits(recipe: Recipe, folder: Path) -> Report:
-    """The adapter on the model that it was trained on, scored on the run's own rows."""
+def scored(recipe: Recipe, folder: Path, *, four_bits: bool) -> Report:
+    """The adapter unmerged, on the model that it was trained on or on the one in full precision; the run's own rows."""
     assert recipe.eval is not None
     adapter = folder / "adapter"
-    merged = open_subject(recipe.model, adapter, "auto")
-    model = PeftModel.from_pretrained(load_model(recipe.model, detect(), "qlora"), str(adapter)).eval()
-    subject = replace(merged, name="four bits", model=model)
+    base = load_model(recipe.model, detect(), "qlora" if four_bits else "lora")
+    subject = replace(
+        open_subject(recipe.model, adapter, "auto"), model=PeftModel.from_pretrained(base, str(adapter)).eval()
+    )
     rows = held_out_rows(recipe.eval, run_tools(folder), others=recipe.tools.others, plain=True)
-    return report(subject, evaluate(subject, rows, recipe.eval), folder / "four_bits")
+    return report(subject, evaluate(subject, rows, recipe.eval), folder / ("four_bits" if four_bits else "as_it_was"))
 
 
 def main() -> None:
@@ -73,10 +75,11 @@ def main() -> None:
         losses = [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
         found["loss"][method] = {"first": losses[0], f"mean of the last {LAST}": round(sum(losses[-LAST:]) / LAST, 4)}
         reports[method] = read_report(folder / "tuned" / "report.json")
-    reports["qlora in four bits"] = in_four_bits(recipe, folder)
+    reports["qlora in four bits"] = scored(recipe, folder, four_bits=True)
+    reports["qlora on the model as it was"] = scored(recipe, folder, four_bits=False)
     found["exact match"] = {name: made.aggregates["exact_match"] for name, made in reports.items()}
-    found["merged less four bits"] = asdict(compare(reports["qlora in four bits"], reports["qlora"]))
-    found["qlora less lora"] = asdict(compare(reports["lora"], reports["qlora"]))
+    for name, made in reports.items():
+        found[f"qlora less {name}"] = asdict(compare(made, reports["qlora"]))
     write_result("qlora", found)
 
 

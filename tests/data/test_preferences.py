@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -82,9 +83,18 @@ def test_kinds_take_turns_and_a_row_gives_no_more_than_is_asked() -> None:
     rows = [Conversation(f"r{n}", CALLING.tools, CALLING.messages) for n in range(12)]
     pairs = list(corrupted(rows, per_row=2))
     assert len(pairs) == 24
-    assert {pair.why for pair in pairs} == set(KINDS) - {"needless_call"}
+    counts = Counter(pair.why for pair in pairs)
+    assert counts == {kind: 6 for kind in KINDS if kind not in ("needless_call", "no_call")}
     with pytest.raises(DataError, match=r"no kind 'wrong_nme'.*wrong_name"):
         list(corrupted(rows, ["wrong_nme"]))
+
+
+def test_wrong_refusals_are_no_more_than_needless_calls() -> None:
+    rows = [Conversation(f"r{n}", one.tools, one.messages) for n, one in enumerate([*[CALLING] * 20, *[PLAIN] * 3] * 2)]
+    counts = Counter(pair.why for pair in corrupted(rows))
+    assert counts["needless_call"] == 6 and 0 < counts["no_call"] <= 6
+    assert sum(counts.values()) == 46
+    assert Counter(pair.why for pair in corrupted(rows, ["no_call"])) == {"no_call": 40}
 
 
 def test_the_file_gives_every_pair_back(tmp_path: Path) -> None:

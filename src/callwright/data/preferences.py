@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,26 +116,32 @@ KINDS: dict[str, Corrupt] = {
 def corrupted(
     rows: Iterable[Conversation], kinds: Sequence[str] = tuple(KINDS), per_row: int = 1, seed: int = 0
 ) -> Iterator[Preference]:
-    """Up to `per_row` pairs for each row that ends with an assistant turn, of the kinds that it offers, in turns.
+    """Up to `per_row` pairs for each row that ends with an assistant turn: of the kinds that it offers, those that were
+    used least. A refusal is wrong no more often than a needless call, where a row offers anything else: a model that is
+    mostly shown wrong refusals forgets how to refuse.
 
     Raises DataError for a kind that there is not.
     """
     for kind in kinds:
         if kind not in KINDS:
             raise DataError("pairs", f"there is no kind '{kind}'{did_you_mean(kind, KINDS)}; known: {', '.join(KINDS)}")
-    turn = 0
+    counts: Counter[str] = Counter()
     for row in rows:
         if not row.messages or row.messages[-1].role != "assistant":
             continue
         rng = random.Random(f"{seed}-{row.id}-{row.where}")
         seen = [row.messages[-1]]
-        for number in range(len(kinds)):
-            kind = kinds[(turn + number) % len(kinds)]
+        for kind in _least_used_first(kinds, counts):
             wrong = KINDS[kind](row, rng)
             if wrong is not None and wrong not in seen and len(seen) <= per_row:
                 seen.append(wrong)
+                counts[kind] += 1
                 yield _pair(row, wrong, kind)
-        turn += 1
+
+
+def _least_used_first(kinds: Sequence[str], counts: Mapping[str, int]) -> list[str]:
+    refusals = "needless_call" in kinds and counts["no_call"] >= counts["needless_call"]
+    return sorted(kinds, key=lambda kind: (kind == "no_call" and refusals, counts[kind]))
 
 
 def from_failures(rows: Iterable[Conversation], file: Path) -> Iterator[Preference]:
