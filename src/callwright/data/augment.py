@@ -137,8 +137,8 @@ def refused(row: Conversation, tools: Sequence[Tool], rng: random.Random) -> Con
     called = _called(row)
     if not called or {tool.name for tool in called} & {tool.name for tool in tools}:
         return None
-    made = withhold(replace(row, tools=(*tools, *called)), rng, Around())
-    return made if made is not None and made.tools == tuple(tools) else None
+    found = withhold(replace(row, tools=(*tools, *called)), rng, Around())
+    return found if found is not None and found.tools == tuple(tools) else None
 
 
 def _refusal(left: Sequence[Tool], rng: random.Random) -> str:

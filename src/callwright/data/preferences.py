@@ -132,8 +132,10 @@ def corrupted(
         rng = random.Random(f"{seed}-{row.id}-{row.where}")
         seen = [row.messages[-1]]
         for kind in _least_used_first(kinds, counts):
+            if len(seen) > per_row:
+                break
             wrong = KINDS[kind](row, rng)
-            if wrong is not None and wrong not in seen and len(seen) <= per_row:
+            if wrong is not None and wrong not in seen:
                 seen.append(wrong)
                 counts[kind] += 1
                 yield _pair(row, wrong, kind)

@@ -98,11 +98,12 @@ def estimate(
     shape = _shape(recipe.model, config)
     schedule = Schedule(prepared.examples, settings.plan)
     checkpointing = needs_checkpointing(recipe, shape, workshop.hardware, prepared)
+    objective = objective_of(recipe)
     steps = []
     for step in range(min(_COUNTED, settings.steps)):
         chosen = [prepared.examples[number] for number in schedule.step(step)]
         parts = passes(chosen, settings.plan)[0]
-        steps.append(flattened(parts, settings.plan, trunk=recipe.dpo is None and not checkpointing))
+        steps.append(flattened(parts, settings.plan, trunk=objective.continues and not checkpointing))
     how = How(
         recipe.method,
         recipe.lora.r,

@@ -36,6 +36,7 @@ from callwright.pipeline.tune import (
     prepare_asked,
     prepare_pairs,
     settings_of,
+    trained_call_token,
     tune,
     with_adapter,
 )
@@ -272,8 +273,9 @@ def _subject(recipe: Recipe, workshop: Workshop, folder: RunFolder, name: str) -
         model = load_model(recipe.model, workshop.hardware)
         if adapter is not None:
             model = with_adapter(model, Path(adapter))
-    # the base model has no row for a token that training added
-    fresh = name == "base" and workshop.new_token is not None
+    # what the run began from has no row for a token that training added, unless its own adapter brought one
+    began = Path(recipe.adapter) if recipe.adapter is not None else None
+    fresh = name == "base" and workshop.new_token is not None and trained_call_token(began) is None
     return Subject(name, model, load_tokenizer(recipe.model) if fresh else workshop.tokenizer, workshop.dialect)
 
 
