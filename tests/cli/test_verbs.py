@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from callwright.cli.app import app
-from callwright.pipeline.tune import trained_dialect
+from callwright.pipeline.trained import trained_dialect
 from command_line import Cli
 
 TOOL = {

@@ -21,7 +21,7 @@ def train(
     from callwright.cli.console import Terminal, err, print_json
     from callwright.errors import RunError
     from callwright.pipeline.run import check_inputs, enter, train_steps
-    from callwright.pipeline.tune import TRAINED
+    from callwright.pipeline.trained import TRAINED
     from callwright.recipe import load_recipe
     from callwright.train.checkpoint import latest
 

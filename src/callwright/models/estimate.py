@@ -77,7 +77,10 @@ def shape_of(config: Any) -> Shape:
 
 @dataclass(frozen=True)
 class How:
-    """What of the recipe costs memory. tokens: flat tokens of the largest pass. optimizer: as the recipe names it."""
+    """What of the recipe costs memory. tokens: flat tokens of the largest pass. optimizer: as the recipe names it.
+
+    kernels: whether norms and gated products are computed by the CPU kernels, which keep less.
+    """
 
     method: Method
     rank: int
@@ -85,6 +88,7 @@ class How:
     optimizer: str = "adamw"
     checkpointing: bool = False
     precise: bool = False
+    kernels: bool = False
 
 
 def memory(shape: Shape, how: How) -> dict[str, float]:
@@ -117,15 +121,18 @@ def activations(shape: Shape, how: How) -> int:
 
 
 def _layer_bytes(shape: Shape, how: How, wide: int) -> int:
-    """What a layer keeps of one token. Two norms: the input in float32, the normalised one in two precisions.
-    Attention: queries, keys and values before and after their rotation, its output, float32 log-sum-exps. The gate:
-    four tensors. LoRA: the low-rank product of each of seven layers; the inputs are kept already."""
+    """What a layer keeps of one token. Two norms: the input in float32, the normalised one in two precisions; by the
+    kernels the input and what comes out. Attention: queries, keys and values before and after their rotation, its
+    output, float32 log-sum-exps. The gate: four tensors; three by the kernels. LoRA: the low-rank product of each of
+    seven layers; the inputs are kept already."""
     q, kv = shape.heads * shape.head_size, shape.key_heads * shape.head_size
+    low = 7 * how.rank * wide if how.method != "full" else 0
+    if how.kernels and how.method != "full":
+        return (4 * shape.hidden + 2 * (q + kv) + 3 * shape.intermediate) * wide + 4 * shape.heads + low
     norms = 2 * shape.hidden * (4 + 2 * wide)
     attention = (3 * q + 3 * kv) * wide + 8 * shape.heads
     residual = 2 * shape.hidden * wide
     gate = 4 * shape.intermediate * wide
-    low = 7 * how.rank * wide if how.method != "full" else 0
     return norms + attention + residual + gate + low
 
 

@@ -11,7 +11,8 @@ from callwright.errors import DataError
 from callwright.generate.local import LocalEngine
 from callwright.generate.reply import Options
 from callwright.pipeline.evaluate import score_with
-from callwright.pipeline.tune import Judge, Workshop
+from callwright.pipeline.tune import Judge
+from callwright.pipeline.workshop import Workshop
 from callwright.recipe import Recipe
 from callwright.score.run import EXACT
 from callwright.types import Conversation

@@ -19,15 +19,15 @@ from callwright.models.tokenizer import resolve
 from callwright.pipeline.rows import training_rows
 from callwright.pipeline.tune import (
     Prepared,
-    Workshop,
+    how_of,
     needs_checkpointing,
     objective_of,
-    open_workshop,
     prepare,
     prepare_pairs,
     settings_of,
     trainable_model,
 )
+from callwright.pipeline.workshop import Workshop, open_workshop
 from callwright.recipe import Recipe
 from callwright.train.batch import MicroBatch, Schedule, flattened, passes
 from callwright.train.fused import fused
@@ -104,15 +104,11 @@ def estimate(
         chosen = [prepared.examples[number] for number in schedule.step(step)]
         parts = passes(chosen, settings.plan)[0]
         steps.append(flattened(parts, settings.plan, trunk=objective.continues and not checkpointing))
-    how = How(
-        recipe.method,
-        recipe.lora.r,
-        # a trunk's activations are kept while its passes come and go
-        max(len(batch.layout.positions) for step in steps for batch in step),
-        recipe.train.optimizer,
-        checkpointing,
-        workshop.hardware.precision == "float32",
-    )
+    # a trunk's activations are kept while its passes come and go
+    largest = max(len(batch.layout.positions) for step in steps for batch in step)
+    how = replace(how_of(recipe, workshop.hardware, largest), checkpointing=checkpointing)
+    if config is not None:
+        how = replace(how, kernels=False)  # the machine will be another
     arithmetic = [sum(_flops(shape, batch, how) for batch in step) for step in steps]
     seconds = None
     if tflops is not None:

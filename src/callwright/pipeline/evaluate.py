@@ -16,7 +16,7 @@ from callwright.models.call_token import add_call_token
 from callwright.models.hardware import detect
 from callwright.models.load import load_model
 from callwright.models.tokenizer import load_tokenizer
-from callwright.pipeline.tune import trained_call_token, trained_dialect, with_adapter
+from callwright.pipeline.trained import trained_call_token, trained_dialect, with_adapter
 from callwright.recipe import Eval
 from callwright.score.failures import write_report
 from callwright.score.run import RowScore, build_report, failures_of, score_row

@@ -20,7 +20,7 @@ from callwright.generate.reply import Options
 from callwright.models import attention
 from callwright.pipeline.evaluate import Subject, score_with
 from callwright.pipeline.folder import write_json
-from callwright.pipeline.tune import Workshop
+from callwright.pipeline.workshop import Workshop
 from callwright.recipe import Retention
 from callwright.train.batch import Plan, flatten, passes
 from callwright.train.logprobs import Scorer

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from callwright.generate.local import LocalEngine
 from callwright.generate.reply import Options
 from callwright.pipeline.evaluate import answered
-from callwright.pipeline.tune import Player, Prepared, Workshop
+from callwright.pipeline.tune import Player, Prepared
+from callwright.pipeline.workshop import Workshop
 from callwright.recipe import Recipe
 from callwright.score.reward import rewards
 from callwright.train.grpo import Grpo, Play, Rollout

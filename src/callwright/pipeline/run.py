@@ -26,20 +26,9 @@ from callwright.pipeline.folder import RunFolder, claim, write_json
 from callwright.pipeline.retention import Kept, abstention, check, perplexity, retention_rows
 from callwright.pipeline.rewards import player_of
 from callwright.pipeline.rows import account_facts, held_out_rows, training_rows
-from callwright.pipeline.tune import (
-    TRAINED,
-    Prepared,
-    Watchers,
-    Workshop,
-    open_workshop,
-    prepare,
-    prepare_asked,
-    prepare_pairs,
-    settings_of,
-    trained_call_token,
-    tune,
-    with_adapter,
-)
+from callwright.pipeline.trained import TRAINED, trained_call_token, with_adapter
+from callwright.pipeline.tune import Prepared, Watchers, prepare, prepare_asked, prepare_pairs, settings_of, tune
+from callwright.pipeline.workshop import Workshop, open_workshop
 from callwright.recipe import Dpo, Recipe, Retention
 from callwright.score.abstain import ABSTAINED, CALLED
 from callwright.score.failures import read_report

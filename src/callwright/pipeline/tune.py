@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from callwright.data.preferences import Preference
-from callwright.dialects import dialect_for
-from callwright.dialects.base import Dialect
 from callwright.dialects.tokenise import render_many
 from callwright.dialects.views import turns
 from callwright.errors import DataError
 from callwright.generate.local import LocalEngine, PrefixCache
-from callwright.models.call_token import add_call_token, grow
+from callwright.models import kernels
+from callwright.models.call_token import grow
 from callwright.models.estimate import GIB, How, Shape, activations, memory, shape_of
-from callwright.models.hardware import Hardware, detect
-from callwright.models.join import join_adapters
-from callwright.models.load import LoraSettings, add_lora, inner, load_adapter, load_model, parameter_counts, unfreeze
-from callwright.models.tokenizer import load_tokenizer
-from callwright.pipeline.folder import RunFolder, write_folder, write_json
+from callwright.models.hardware import Hardware
+from callwright.models.load import LoraSettings, add_lora, inner, load_model, parameter_counts, unfreeze
+from callwright.pipeline.folder import RunFolder, write_folder
+from callwright.pipeline.trained import TRAINED, save, with_adapter
+from callwright.pipeline.workshop import Workshop
 from callwright.recipe import Recipe
 from callwright.report.plots import loss_curve, reward_curve
 from callwright.train.batch import Example, Plan
@@ -34,12 +32,7 @@ from callwright.train.objectives.dpo import Dpo
 from callwright.train.objectives.sft import Sft
 from callwright.train.processes import is_first
 from callwright.train.progress import Progress
-from callwright.types import Conversation, JsonObject, Rendered
-
-_NOTES = "callwright.json"
-_FOUR_BITS = "four_bits"
-TRAINED = {"lora": "adapter", "qlora": "adapter", "full": "model"}
-"""Where in a run's folder a method leaves what it trained."""
+from callwright.types import Conversation, Rendered
 
 
 @dataclass(frozen=True)
@@ -71,25 +64,6 @@ class Prepared:
             "tokens": f"{total:,}, of which {supervised:,} carry loss",
             "prefixes": f"{len(prefixes):,} different, {shared:,} tokens; {own:,} tokens are the rows' own",
         }
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What a recipe's model needs around it."""
-
-    hardware: Hardware
-    tokenizer: Any
-    dialect: Dialect
-    new_token: int | None = None
-
-
-def open_workshop(recipe: Recipe) -> Workshop:
-    """Loads the tokenizer, chooses the dialect and looks at the machine. Raises ModelError."""
-    tokenizer = load_tokenizer(recipe.model)
-    hardware = detect(recipe.train.precision, recipe.train.threads)
-    dialect = dialect_for(recipe.dialect, tokenizer)
-    added = add_call_token(tokenizer, recipe.call_token, dialect.family) if recipe.call_token else None
-    return Workshop(hardware, tokenizer, dialect, added)
 
 
 def prepare(
@@ -174,8 +148,21 @@ def needs_checkpointing(recipe: Recipe, shape: Shape, hardware: Hardware, prepar
     if chosen != "auto":
         return chosen
     tokens = max(recipe.train.max_tokens, *(len(row.token_ids) for row in prepared.rows))
-    how = How(recipe.method, recipe.lora.r, tokens, precise=hardware.precision == "float32")
+    how = how_of(recipe, hardware, tokens)
     return activations(shape, how) > (hardware.memory_gib * GIB - memory(shape, how)["weights"]) / 2
+
+
+def how_of(recipe: Recipe, hardware: Hardware, tokens: int) -> How:
+    """What memory goes by, before anything is chosen from it."""
+    on_cpu = hardware.device == "cpu" and hardware.precision == "bf16"
+    return How(
+        recipe.method,
+        recipe.lora.r,
+        tokens,
+        recipe.train.optimizer,
+        precise=hardware.precision == "float32",
+        kernels=on_cpu and not kernels.load(),
+    )
 
 
 @dataclass(frozen=True)
@@ -223,14 +210,14 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
         if player is None:
             train(model, prepared.examples, settings, run)
         else:
-            play = player.play(engine_inside(model, workshop))
+            play = player.play(engine_inside(model, workshop, batch_size=settings.plan.batch_size))
             reinforce(model, workshop.tokenizer, play, settings, player.grpo, run)
     # all processes gather what they hold parts of
     weights = None
     if recipe.train.shard:
         weights = whole(model.state_dict() if recipe.method == "full" else trained(model))
     if is_first():
-        write_folder(folder.path / TRAINED[recipe.method], lambda work: _save(recipe, (model, weights), workshop, work))
+        write_folder(folder.path / TRAINED[recipe.method], lambda work: save(recipe, (model, weights), workshop, work))
         loss_curve(folder.path / "metrics.jsonl", folder.path / "loss.svg")
         if player is not None:
             reward_curve(folder.path / "metrics.jsonl", folder.path / "reward.svg")
@@ -249,49 +236,8 @@ class Player:
     grpo: Grpo
 
 
-def engine_inside(model: Any, workshop: Workshop) -> LocalEngine:
+def engine_inside(model: Any, workshop: Workshop, batch_size: int = 32) -> LocalEngine:
     """What generates with a model while it is in training."""
     # computed prefixes are of the weights as they were
-    return LocalEngine(inner(model), workshop.tokenizer, workshop.dialect.stops, cache=PrefixCache(max_bytes=0))
-
-
-def _save(recipe: Recipe, result: tuple[Any, Any], workshop: Workshop, folder: Path) -> None:
-    """What PEFT and transformers load, and beside it the dialect, without which it is asked in other words."""
-    model, weights = result
-    if recipe.method == "full":
-        low = {name: tensor.to(workshop.hardware.dtype) for name, tensor in (weights or model.state_dict()).items()}
-        model.config.dtype = workshop.hardware.dtype
-        model.save_pretrained(str(folder), state_dict=low)
-    else:
-        # whole embeddings are never trained, only a row of them, which PEFT keeps by itself
-        model.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
-    if recipe.adapter is not None:
-        join_adapters(Path(recipe.adapter), folder)
-    workshop.tokenizer.save_pretrained(str(folder))
-    notes: JsonObject = {"dialect": workshop.dialect.name}
-    if recipe.method == "qlora" or (recipe.adapter is not None and _notes(Path(recipe.adapter)).get(_FOUR_BITS)):
-        notes[_FOUR_BITS] = True
-    if workshop.new_token is not None:
-        notes["call_token"] = workshop.tokenizer.convert_ids_to_tokens(workshop.new_token)
-    write_json(folder / _NOTES, notes)
-
-
-def trained_call_token(adapter: Path | None) -> str | None:
-    """The token that an adapter brought with it."""
-    return cast("str | None", _notes(adapter).get("call_token"))
-
-
-def trained_dialect(name: str, adapter: Path | None) -> str:
-    """The dialect that an adapter was trained in, where the user names none ('auto') and the adapter says it."""
-    return str(_notes(adapter).get("dialect", name)) if name == "auto" else name
-
-
-def with_adapter(model: Any, adapter: Path) -> Any:
-    """The model with an adapter merged into the weights that it was trained on. Raises ModelError as `load_adapter`."""
-    return load_adapter(model, adapter, four_bits=bool(_notes(adapter).get(_FOUR_BITS)))
-
-
-def _notes(adapter: Path | None) -> JsonObject:
-    if adapter is None or not (adapter / _NOTES).is_file():
-        return {}
-    return cast("JsonObject", json.loads((adapter / _NOTES).read_text(encoding="utf-8")))
+    none = PrefixCache(max_bytes=0)
+    return LocalEngine(inner(model), workshop.tokenizer, workshop.dialect.stops, batch_size, cache=none)
