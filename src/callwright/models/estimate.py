@@ -1,7 +1,7 @@
 """A model's configuration and a pass -> the memory and the arithmetic that training it takes, before it is loaded.
 
-Activations are counted tensor by tensor as this loop keeps them; figures were fitted to nothing. What a process holds
-before any model, and what an allocator wastes, are one constant each.
+Activations are counted tensor by tensor as this loop keeps them. What a process holds before any model, and what malloc
+keeps of what was freed, are one constant each, measured by benchmarks/estimate.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ GIB = 2**30
 _PROCESS = 0.75 * GIB
 # logits of one chunk of places in float32, their softmax and their gradient in 16 bits
 _HEAD = 3 * (1 << 27)
+# of a CPU run's activations, in blocks between other tensors: 0.9, 1.0 and 1.1 of them in three runs, none of it with
+# MALLOC_MMAP_THRESHOLD_=1048576, which is a fifth slower
+_KEPT = 1.0
 _NF4 = 0.516  # bytes a weight: 4 bits, and double-quantised scales of blocks of 64
 
 Method = Literal["lora", "qlora", "full"]
@@ -79,7 +82,8 @@ def shape_of(config: Any) -> Shape:
 class How:
     """What of the recipe costs memory. tokens: flat tokens of the largest pass. optimizer: as the recipe names it.
 
-    kernels: whether norms and gated products are computed by the CPU kernels, which keep less.
+    on_cpu: freed memory goes to malloc, not to a GPU's own allocator. kernels: norms and gated products are computed by
+    the CPU kernels, which keep less.
     """
 
     method: Method
@@ -88,6 +92,7 @@ class How:
     optimizer: str = "adamw"
     checkpointing: bool = False
     precise: bool = False
+    on_cpu: bool = False
     kernels: bool = False
 
 
@@ -106,6 +111,7 @@ def memory(shape: Shape, how: How) -> dict[str, float]:
         "trained weights and gradients": trained * (4.0 if how.method == "full" else 8.0),
         "optimizer": trained * state,
         "activations": float(activations(shape, how)),
+        "freed and kept": _KEPT * activations(shape, how) if how.on_cpu else 0.0,
         "output layer": float(_HEAD),
         "process": _PROCESS,
     }

@@ -108,7 +108,7 @@ def estimate(
     largest = max(len(batch.layout.positions) for step in steps for batch in step)
     how = replace(how_of(recipe, workshop.hardware, largest), checkpointing=checkpointing)
     if config is not None:
-        how = replace(how, kernels=False)  # the machine will be another
+        how = replace(how, on_cpu=False, kernels=False)  # the machine will be another
     arithmetic = [sum(_flops(shape, batch, how) for batch in step) for step in steps]
     seconds = None
     if tflops is not None:

@@ -14,7 +14,7 @@ from callwright.errors import DataError
 from callwright.generate.local import LocalEngine, PrefixCache
 from callwright.models import kernels
 from callwright.models.call_token import grow
-from callwright.models.estimate import GIB, How, Shape, activations, memory, shape_of
+from callwright.models.estimate import GIB, How, Shape, memory, shape_of
 from callwright.models.hardware import Hardware
 from callwright.models.load import LoraSettings, add_lora, inner, load_model, parameter_counts, unfreeze
 from callwright.pipeline.folder import RunFolder, write_folder
@@ -148,20 +148,21 @@ def needs_checkpointing(recipe: Recipe, shape: Shape, hardware: Hardware, prepar
     if chosen != "auto":
         return chosen
     tokens = max(recipe.train.max_tokens, *(len(row.token_ids) for row in prepared.rows))
-    how = how_of(recipe, hardware, tokens)
-    return activations(shape, how) > (hardware.memory_gib * GIB - memory(shape, how)["weights"]) / 2
+    taken = memory(shape, how_of(recipe, hardware, tokens))
+    return taken["activations"] > (hardware.memory_gib * GIB - taken["weights"]) / 2
 
 
 def how_of(recipe: Recipe, hardware: Hardware, tokens: int) -> How:
     """What memory goes by, before anything is chosen from it."""
-    on_cpu = hardware.device == "cpu" and hardware.precision == "bf16"
+    on_cpu = hardware.device == "cpu"
     return How(
         recipe.method,
         recipe.lora.r,
         tokens,
         recipe.train.optimizer,
         precise=hardware.precision == "float32",
-        kernels=on_cpu and not kernels.load(),
+        on_cpu=on_cpu,
+        kernels=on_cpu and hardware.precision == "bf16" and not kernels.load(),
     )
 
 
