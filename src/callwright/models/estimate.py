@@ -12,8 +12,8 @@ from typing import Any, Literal
 GIB = 2**30
 # a Python process with torch, transformers and PEFT imported
 _PROCESS = 0.75 * GIB
-# logits of one chunk of places in float32, their softmax and their gradient in 16 bits
-_HEAD = 3 * (1 << 27)
+# of 256 places at once: logits in 16 bits and in float32, their softmax, its gradient in 16 bits
+_HEAD = 256 * (2 + 4 + 4 + 2)
 # of a CPU run's activations, in blocks between other tensors: 0.9, 1.0 and 1.1 of them in three runs, none of it with
 # MALLOC_MMAP_THRESHOLD_=1048576, which is a fifth slower
 _KEPT = 1.0
@@ -112,7 +112,7 @@ def memory(shape: Shape, how: How) -> dict[str, float]:
         "optimizer": trained * state,
         "activations": float(activations(shape, how)),
         "freed and kept": _KEPT * activations(shape, how) if how.on_cpu else 0.0,
-        "output layer": float(_HEAD),
+        "output layer": float(_HEAD * shape.vocabulary),
         "process": _PROCESS,
     }
 
@@ -128,13 +128,13 @@ def activations(shape: Shape, how: How) -> int:
 
 def _layer_bytes(shape: Shape, how: How, wide: int) -> int:
     """What a layer keeps of one token. Two norms: the input in float32, the normalised one in two precisions; by the
-    kernels the input and what comes out. Attention: queries, keys and values before and after their rotation, its
-    output, float32 log-sum-exps. The gate: four tensors; three by the kernels. LoRA: the low-rank product of each of
-    seven layers; the inputs are kept already."""
+    kernels the input alone. Attention: queries, keys and values before and after their rotation, its output, float32
+    log-sum-exps; by the kernel those after. The gate: four tensors; two by the kernels. LoRA: the low-rank product of
+    each of seven layers; the inputs are kept already, or made again."""
     q, kv = shape.heads * shape.head_size, shape.key_heads * shape.head_size
     low = 7 * how.rank * wide if how.method != "full" else 0
     if how.kernels and how.method != "full":
-        return (4 * shape.hidden + 2 * (q + kv) + 3 * shape.intermediate) * wide + 4 * shape.heads + low
+        return 2 * (shape.hidden + q + kv + shape.intermediate) * wide + 4 * shape.heads + low
     norms = 2 * shape.hidden * (4 + 2 * wide)
     attention = (3 * q + 3 * kv) * wide + 8 * shape.heads
     residual = 2 * shape.hidden * wide

@@ -19,8 +19,8 @@ from callwright.models.shared_kv import FlatKV
 from callwright.models.tree import Node, make_layout
 from callwright.train.batch import MicroBatch
 
-# Logits that stand in memory at once, in float32: 32 million are 128 MB.
-_MOST_LOGITS = 1 << 25
+# places whose logits stand in memory at once: enough that reading the weights costs less than the product
+PLACES = 256
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,9 @@ class Head:
     cap: float | None = None
 
 
-def _chunks(places: int, vocabulary: int) -> Iterator[slice]:
-    step = max(16, _MOST_LOGITS // vocabulary)
-    for low in range(0, places, step):
-        yield slice(low, min(low + step, places))
+def _chunks(places: int) -> Iterator[slice]:
+    for low in range(0, places, PLACES):
+        yield slice(low, min(low + PLACES, places))
 
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, head: Head) -> tuple[Tensor, Tensor | None]:
@@ -55,7 +54,7 @@ class _Logprobs(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, head: Head) -> Any:
         found = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
         hits = torch.zeros((), device=hidden.device)
-        for part in _chunks(len(targets), len(weight)):
+        for part in _chunks(len(targets)):
             every = torch.log_softmax(_logits(hidden[part], weight, bias, head)[0], dim=-1)
             found[part] = every.gather(1, targets[part, None]).squeeze(1)
             hits += (every.amax(-1) == found[part]).sum()
@@ -68,7 +67,7 @@ class _Logprobs(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         hidden, weight, bias, targets = ctx.saved_tensors
         made = _Gradients(hidden, weight, bias, ctx.head, ctx.needs_input_grad)
-        for part in _chunks(len(targets), len(weight)):
+        for part in _chunks(len(targets)):
             logits, slope = _logits(hidden[part], weight, bias, ctx.head)
             made.add(part, torch.softmax(logits, dim=-1), slope, (targets[part], grad[part]))
         return (*made.found, None, None)
@@ -84,7 +83,7 @@ class _Weighted(torch.autograd.Function):
         made = _Gradients(hidden, weight, bias, head, ctx.needs_input_grad)
         total = torch.zeros((), device=hidden.device)
         hits = torch.zeros((), device=hidden.device)
-        for part in _chunks(len(targets), len(weight)):
+        for part in _chunks(len(targets)):
             logits, slope = _logits(hidden[part], weight, bias, head)
             every = torch.log_softmax(logits, dim=-1)
             found = every.gather(1, targets[part, None]).squeeze(1)
@@ -180,7 +179,7 @@ class Scorer(nn.Module):
     def _by_own_logits(self, batch: MicroBatch) -> tuple[Tensor, Tensor]:
         logits = self.model(**_inputs(batch), logits_to_keep=batch.predict).logits[0]
         found, hits = [], torch.zeros((), device=logits.device)
-        for part in _chunks(len(batch.targets), logits.shape[-1]):
+        for part in _chunks(len(batch.targets)):
             every = torch.log_softmax(logits[part].float() / self._temperature, dim=-1)
             found.append(every.gather(1, batch.targets[part, None]).squeeze(1))
             hits += (every.detach().amax(-1) == found[-1].detach()).sum()

@@ -2,7 +2,8 @@
 
 y = x W^T + b + s (x A^T) B^T, with W frozen. PEFT's own forward casts x to the adapter's float32, back under autocast,
 and keeps each intermediate; here one function computes in the base weight's precision, sums the adapter's gradients in
-float32, and keeps x alone (and x A^T, which has r columns). Weights, names and files stay PEFT's.
+float32, and keeps x alone (and x A^T, which has r columns); where x can be had again, not even that. Weights, names and
+files stay PEFT's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from callwright.models.again import again_of
 
 
 class _LoraLinear(torch.autograd.Function):
@@ -27,13 +30,16 @@ class _LoraLinear(torch.autograd.Function):
         hidden = flat @ a_low.T
         out = flat @ weight.T if bias is None else torch.addmm(bias, flat, weight.T)
         out.addmm_(hidden, b_low.T)
-        ctx.save_for_backward(flat, weight, a_low, b_low, hidden)
+        again = again_of(x) if x.dtype == weight.dtype else None
+        ctx.maker = again.maker if again else None
+        ctx.save_for_backward(weight, a_low, b_low, hidden, *(again.inputs if again else (flat,)))
         ctx.scale, ctx.shape, ctx.dtype = scale, x.shape, x.dtype
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        flat, weight, a_low, b_low, hidden = ctx.saved_tensors
+        weight, a_low, b_low, hidden, *kept = ctx.saved_tensors
+        flat = ctx.maker.get(kept).reshape(-1, weight.shape[1]) if ctx.maker else kept[0]
         grad = grad.reshape(-1, grad.shape[-1]).to(weight.dtype)
         d_hidden = grad @ b_low
         d_x = None

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from callwright.models.again import can_be_made
+
 
 class _Norm(torch.autograd.Function):
     @staticmethod
@@ -38,20 +40,27 @@ def _norm(module: Any) -> Callable[[Tensor], Tensor] | None:
     weight, eps = getattr(module, "weight", None), getattr(module, "variance_epsilon", getattr(module, "eps", None))
     if not type(module).__name__.endswith("RMSNorm") or not isinstance(eps, float) or not _fits(weight):
         return None
-    return lambda x: _Norm.apply(x, module.weight, eps) if _fits(x) else type(module).forward(module, x)  # type: ignore[no-any-return]
+
+    def forward(x: Tensor) -> Tensor:
+        if not _fits(x):
+            return type(module).forward(module, x)  # type: ignore[no-any-return]
+        made = _Norm.apply(x, module.weight, eps)
+        return can_be_made(made, lambda x: torch.ops.callwright.rms_norm(x, module.weight, eps)[0], x)
+
+    return forward
 
 
 def _mlp(module: Any) -> Callable[[Tensor], Tensor] | None:
     """What computes down(silu(gate(x)) * up(x))."""
-    parts = ("gate_proj", "up_proj", "down_proj", "act_fn")
-    if not all(hasattr(module, name) for name in parts):
+    if not all(hasattr(module, name) for name in ("gate_proj", "up_proj", "down_proj", "act_fn")):
         return None
 
     def forward(x: Tensor) -> Tensor:
         gate, up = module.gate_proj(x), module.up_proj(x)
         if not (_fits(gate) and _fits(up)):
             return module.down_proj(module.act_fn(gate) * up)  # type: ignore[no-any-return]
-        return module.down_proj(_Gated.apply(gate, up))  # type: ignore[no-any-return]
+        made = can_be_made(_Gated.apply(gate, up), torch.ops.callwright.gated, gate, up)
+        return module.down_proj(made)  # type: ignore[no-any-return]
 
     return forward
 
