@@ -22,6 +22,7 @@ TRAINED = {"lora": "adapter", "qlora": "adapter", "full": "model"}
 def save(recipe: Recipe, result: tuple[Any, Any], workshop: Workshop, folder: Path) -> None:
     """What PEFT and transformers load, and beside it the dialect, without which it is asked in other words."""
     model, weights = result
+    began = None if recipe.adapter is None else Path(recipe.adapter)
     if recipe.method == "full":
         low = {name: tensor.to(workshop.hardware.dtype) for name, tensor in (weights or model.state_dict()).items()}
         model.config.dtype = workshop.hardware.dtype
@@ -29,11 +30,11 @@ def save(recipe: Recipe, result: tuple[Any, Any], workshop: Workshop, folder: Pa
     else:
         # whole embeddings are never trained, only a row of them, which PEFT keeps by itself
         model.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
-    if recipe.adapter is not None:
-        join_adapters(Path(recipe.adapter), folder)
+    if began is not None:
+        join_adapters(began, folder)
     workshop.tokenizer.save_pretrained(str(folder))
     notes: JsonObject = {"dialect": workshop.dialect.name}
-    if recipe.method == "qlora" or (recipe.adapter is not None and _notes(Path(recipe.adapter)).get(_FOUR_BITS)):
+    if recipe.method == "qlora" or _notes(began).get(_FOUR_BITS):
         notes[_FOUR_BITS] = True
     if workshop.new_token is not None:
         notes["call_token"] = workshop.tokenizer.convert_ids_to_tokens(workshop.new_token)

@@ -14,13 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from callwright.models.estimate import PLACES
 from callwright.models.load import inner
 from callwright.models.shared_kv import FlatKV
 from callwright.models.tree import Node, make_layout
 from callwright.train.batch import MicroBatch
-
-# places whose logits stand in memory at once: enough that reading the weights costs less than the product
-PLACES = 256
 
 
 @dataclass(frozen=True)
