@@ -19,6 +19,7 @@ from callwright.models.shared_kv import PrefixKV
 from callwright.train import checkpoint
 from callwright.train.batch import Example, MicroBatch, Plan, Schedule, flatten, passes, trunk_length, trunk_pass
 from callwright.train.checkpoint import State
+from callwright.train.freed import Freed
 from callwright.train.guards import Divergence, Stop, bad_rows, check_folder, out_of_memory
 from callwright.train.logprobs import Scorer
 from callwright.train.objectives.base import Objective
@@ -144,6 +145,7 @@ class _Walk:
 
     def __post_init__(self) -> None:
         self.plan = self.settings.plan
+        self.freed = Freed()
 
 
 def _steps(walk: _Walk, model: nn.Module, state: State, stop: Stop) -> State:
@@ -242,6 +244,7 @@ def _take(walk: _Walk, model: nn.Module, chosen: Sequence[Example], state: State
         for name, (value, count) in got.counts.items():
             sums[name] = sums.get(name, 0.0) + float(value)
             over[name] = over.get(name, 0.0) + count
+        walk.freed.after_pass()
         if not math.isfinite(sums["loss"]):
             break
     if trunk is not None:
