@@ -16,9 +16,8 @@ _PROCESS = 0.75 * GIB
 PLACES = 256
 # of each: logits in 16 bits and in float32, their softmax, its gradient in 16 bits
 _HEAD = PLACES * (2 + 4 + 4 + 2)
-# of a CPU run's activations, in blocks between other tensors: 1.0, 1.5 and 2.1 of them in three runs, none of it with
-# MALLOC_MMAP_THRESHOLD_=1048576, which is a fifth slower
-_KEPT = 1.5
+# of a CPU run's activations, in blocks between other tensors: 0.9, 1.1 and 0.9 of them in three runs (train/freed.py)
+_KEPT = 1.0
 _NF4 = 0.516  # bytes a weight: 4 bits, and double-quantised scales of blocks of 64
 
 Method = Literal["lora", "qlora", "full"]
