@@ -39,6 +39,14 @@ CALLING = Conversation(
         Message("assistant", "", (CALL,)),
     ),
 )
+BARE = Conversation(
+    "bare",
+    (MOVE, STOP),
+    (
+        Message("user", "Go from the door to the hall."),
+        Message("assistant", "", (ToolCall("move", {"start": "the door", "goal": "hall"}),)),
+    ),
+)
 PLAIN = Conversation("plain", (MOVE, STOP), (Message("user", "hello"), Message("assistant", "Hello.")))
 
 
@@ -48,7 +56,7 @@ def made(row: Conversation, kind: str) -> list[Preference]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_makes_one_thing_wrong(kind: str) -> None:
-    row = PLAIN if kind == "needless_call" else CALLING
+    row = {"needless_call": PLAIN, "needless_value": BARE}.get(kind, CALLING)
     (pair,) = made(row, kind)
     wrong, right = pair.rejected.messages[-1], pair.chosen.messages[-1]
     assert (pair.why, right) == (kind, row.messages[-1])
@@ -66,6 +74,11 @@ def test_each_kind_makes_one_thing_wrong(kind: str) -> None:
         assert sorted(map(str, wrong.calls[0].arguments.values())) == sorted(map(str, CALL.arguments.values()))
     if kind == "missing_value":
         assert len({"start", "goal"} - wrong.calls[0].arguments.keys()) == 1
+    if kind == "needless_value":
+        (call,) = wrong.calls
+        assert row.messages[-1].calls[0].arguments.items() < call.arguments.items()
+        assert len(call.arguments) == 3
+        assert not validate(call.arguments, MOVE.parameters)
     if kind == "needless_call":
         assert not validate(wrong.calls[0].arguments, {"stop": STOP, "move": MOVE}[wrong.calls[0].name].parameters)
     if kind == "no_call":
@@ -73,10 +86,31 @@ def test_each_kind_makes_one_thing_wrong(kind: str) -> None:
         assert wrong.text
 
 
-@pytest.mark.parametrize("kind", ["wrong_name", "wrong_value", "swapped_values", "missing_value", "no_call"])
+@pytest.mark.parametrize(
+    "kind", ["wrong_name", "wrong_value", "swapped_values", "missing_value", "needless_value", "no_call"]
+)
 def test_a_kind_passes_over_rows_that_do_not_offer_it(kind: str) -> None:
     assert made(PLAIN, kind) == []
     assert list(corrupted([Conversation("cut", (), (Message("user", "hi"),))])) == []
+
+
+def test_texts_become_longer_as_well_as_shorter() -> None:
+    """Words of the request beside a value are as wrong as words of it that are missing."""
+    lengths = set()
+    for number in range(40):
+        row = Conversation(f"r{number}", BARE.tools, BARE.messages)
+        (pair,) = made(row, "wrong_value")
+        for key, value in pair.rejected.messages[-1].calls[0].arguments.items():
+            right = BARE.messages[-1].calls[0].arguments[key]
+            lengths.add((len(value.split()) > len(right.split())) - (len(value.split()) < len(right.split())))
+            assert value in "Go from the door to the hall"
+    assert lengths == {-1, 0, 1}
+
+
+def test_a_value_too_many_is_as_frequent_as_one_left_out() -> None:
+    rows = [Conversation(f"r{n}", BARE.tools, BARE.messages) for n in range(60)]
+    counts = Counter(pair.why for pair in corrupted(rows, per_row=2))
+    assert abs(counts["needless_value"] - counts["missing_value"]) <= 1
 
 
 def test_kinds_take_turns_and_a_row_gives_no_more_than_is_asked() -> None:
@@ -84,7 +118,7 @@ def test_kinds_take_turns_and_a_row_gives_no_more_than_is_asked() -> None:
     pairs = list(corrupted(rows, per_row=2))
     assert len(pairs) == 24
     counts = Counter(pair.why for pair in pairs)
-    assert counts == {kind: 6 for kind in KINDS if kind not in ("needless_call", "no_call")}
+    assert counts == {kind: 6 for kind in KINDS if kind not in ("needless_value", "needless_call", "no_call")}
     with pytest.raises(DataError, match=r"no kind 'wrong_nme'.*wrong_name"):
         list(corrupted(rows, ["wrong_nme"]))
 

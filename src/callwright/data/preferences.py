@@ -1,8 +1,9 @@
 """Rows -> pairs of a right and a wrong answer, for preference tuning; and their file.
 
-A wrong answer is what a model really wrote, or the right one with one thing made wrong: another function, another or a
-missing value, a call where none is due, a refusal where one is. A line of the file is a row of ours with `rejected`,
-the wrong assistant message, beside it, and `why`.
+A wrong answer is what a model really wrote, or the right one with one thing made wrong: another function, another
+value, one left out or one too many, a call where none is due, a refusal where one is. What is made wrong in one
+direction is made wrong in the other too: who sees only that values are left out learns to invent them. A line of the
+file is a row of ours with `rejected`, the wrong assistant message, beside it, and `why`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def wrong_value(row: Conversation, rng: random.Random) -> Message | None:
     answer = row.messages[-1]
     places = [(number, key) for number, call in enumerate(answer.calls) for key in call.arguments]
     rng.shuffle(places)
-    request = next((message.text for message in reversed(row.messages) if message.role == "user"), "")
+    request = _request(row)
     for number, key in places:
         call = answer.calls[number]
         value = _other(call.arguments[key], _schema(row.tools, call.name, key), request, rng)
@@ -94,6 +95,30 @@ def missing_value(row: Conversation, rng: random.Random) -> Message | None:
     return _with_call(answer, number, ToolCall(call.name, {k: v for k, v in call.arguments.items() if k != key}))
 
 
+def needless_value(row: Conversation, rng: random.Random) -> Message | None:
+    """A value that the request does not give, of a parameter that may be left out: words of the request, or any."""
+    answer = row.messages[-1]
+    places = [
+        (number, key, schema)
+        for number, call in enumerate(answer.calls)
+        for key, schema in (_tool(row.tools, call.name).get("properties") or {}).items()
+        if key not in call.arguments
+    ]
+    if not places:
+        return None
+    number, key, schema = rng.choice(places)
+    call = answer.calls[number]
+    words = _words(_request(row))
+    value = sample_value(schema, rng)
+    if isinstance(value, str) and words and not schema.get("enum"):
+        first = rng.randrange(len(words))
+        value = " ".join(words[first : first + rng.choice((1, 1, 2))])
+    arguments = {**call.arguments, key: value}
+    if validate(arguments, _tool(row.tools, call.name)):
+        return None
+    return _with_call(answer, number, ToolCall(call.name, arguments))
+
+
 def needless_call(row: Conversation, rng: random.Random) -> Message | None:
     """A call of some tool where the right answer calls none."""
     if row.messages[-1].calls or not row.tools:
@@ -109,7 +134,8 @@ def no_call(row: Conversation, rng: random.Random) -> Message | None:
 
 
 KINDS: dict[str, Corrupt] = {
-    one.__name__: one for one in (wrong_name, wrong_value, swapped_values, missing_value, needless_call, no_call)
+    one.__name__: one
+    for one in (wrong_name, wrong_value, swapped_values, missing_value, needless_value, needless_call, no_call)
 }
 
 
@@ -236,12 +262,29 @@ def _other(value: Any, schema: Any, request: str, rng: random.Random) -> Any:
         return value + rng.choice((-1, 1, 10))
     if isinstance(value, float):
         return value * rng.choice((0.5, 2.0)) if value else 1.0
-    if isinstance(value, str):
-        words = [word.strip(".,?!\"'") for word in request.split()]
-        # part of what was said, or other words of it
-        own = value.split()
-        if len(own) > 1:
-            return " ".join(own[:-1])
-        others = [word for word in words if word and word.lower() not in value.lower()]
-        return rng.choice(others) if others else None
-    return None
+    return _other_words(value, _words(request), rng) if isinstance(value, str) else None
+
+
+def _other_words(value: str, words: Sequence[str], rng: random.Random) -> str | None:
+    """A part of a text, as much with the word before or behind it in the request, or other words of that."""
+    own = value.split()
+    found = [" ".join(own[:-1]), " ".join(own[1:])] if len(own) > 1 else []
+    low, spoken = [word.lower() for word in own], [word.lower() for word in words]
+    start = next((at for at in range(len(words)) if own and spoken[at : at + len(own)] == low), None)
+    longer = []
+    if start is not None:
+        end = start + len(own)
+        longer = [" ".join(words[a:b]) for a, b in ((start - 1, end), (start, end + 1)) if a >= 0 and b <= len(words)]
+    kinds = [kind for kind in (found, longer) if kind]
+    if kinds:
+        return rng.choice(rng.choice(kinds))
+    others = [word for word in words if word.lower() not in value.lower()]
+    return rng.choice(others) if others else None
+
+
+def _request(row: Conversation) -> str:
+    return next((message.text for message in reversed(row.messages) if message.role == "user"), "")
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in (part.strip(".,?!\"'") for part in text.split()) if word]
