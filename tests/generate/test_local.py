@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from callwright.generate.local import LocalEngine, PrefixCache
+from callwright.generate.local import LocalEngine
+from callwright.generate.prefix_cache import PrefixCache
 from callwright.generate.reply import Options, Prompt
+from callwright.generate.steps import Feed
 from callwright.types import Ending
 from tiny import ARCHITECTURES, VOCABULARY, tiny
 
@@ -50,7 +52,7 @@ def _reference(model: Any, prompt: Prompt, new: int) -> str:
 def test_equals_one_prompt_at_a_time(architecture: str, prefix_len: int) -> None:
     model = tiny(architecture).eval()
     prompts = _prompts(prefix_len, 7)
-    engine = LocalEngine(model, Numbers(), (), batch_size=3, prefill_tokens=20)
+    engine = LocalEngine(model, Numbers(), (), batch_size=3)
     got = [c.text for c in engine.complete(prompts, Options(max_new_tokens=12))]
     assert got == [_reference(model, prompt, 12) for prompt in prompts]
 
@@ -85,17 +87,16 @@ def test_prompts_that_share_nothing_decode_together(architecture: str, monkeypat
     engine = LocalEngine(model, Numbers(), (), batch_size=8)
     list(engine.complete(own[4:], Options(max_new_tokens=1)))
     sizes = []
-    batch = engine._batch
+    forward = engine.steps.forward
 
-    def counted(shared: Any, rows: Sequence[Prompt], *rest: Any) -> Any:
-        sizes.append(len(rows))
-        return batch(shared, rows, *rest)
+    def counted(feeds: Sequence[Feed]) -> Any:
+        sizes.append(len(feeds))
+        return forward(feeds)
 
-    monkeypatch.setattr(engine, "_batch", counted)
+    monkeypatch.setattr(engine.steps, "forward", counted)
     got = [c.text for c in engine.complete(prompts, Options(max_new_tokens=6))]
     assert got == [_reference(model, prompt, 6) for prompt in prompts]
-    # the two with one prefix, the one whose prefix was kept, and the four others at once
-    assert sorted(sizes) == [1, 2, 4]
+    assert sizes[0] == 7
 
 
 def test_stops_end_a_reply_and_are_not_part_of_it() -> None:

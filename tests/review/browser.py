@@ -85,10 +85,12 @@ class Server:
 
 @dataclass
 class Chromium:
-    """A headless browser with a profile that outlives it; `playwright` drives it from outside."""
+    """A headless browser with a profile that outlives it; `playwright` drives it from outside. ready: what a page shows
+    when it has begun."""
 
     playwright: Any
     profile: Path
+    ready: str = "#turns article"
     process: subprocess.Popen[bytes] | None = None
     complaints: list[str] = field(default_factory=list)
 
@@ -112,7 +114,7 @@ class Chromium:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._note(request.url, url))
         page.goto(url)
-        page.wait_for_selector("#turns article")
+        page.wait_for_selector(self.ready, state="attached")
         return page
 
     def _note(self, asked: str, url: str) -> None:

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from callwright.cli import chat, data, dialects, doctor, estimate, evaluate, init, run, synth, tools, train
+from callwright.cli import (
+    calibrate,
+    chat,
+    data,
+    dialects,
+    doctor,
+    estimate,
+    evaluate,
+    init,
+    run,
+    serve,
+    synth,
+    tools,
+    train,
+)
 
 app = typer.Typer(
     name="callwright",
@@ -18,7 +32,9 @@ app.command("init", epilog=init.EXAMPLE)(init.init)
 app.command("run", epilog=run.EXAMPLE)(run.run)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLE)(chat.chat)
+app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("estimate", epilog=estimate.EXAMPLE)(estimate.estimate)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("dialects", epilog=dialects.EXAMPLE)(dialects.dialects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,21 +17,30 @@ EXAMPLE = (
 
 
 def evaluate(  # noqa: PLR0913  # one argument an option
-    model: Annotated[str, typer.Argument(help="A hub id, a folder, or 'smollm2-135m'.")],
+    model: Annotated[
+        str, typer.Argument(help="A hub id, a folder, or 'smollm2-135m'; with --endpoint, its name there.")
+    ],
     data: Annotated[str, typer.Option("--data", help="Held-out rows, in any format that can be read.")],
     adapter: Annotated[str | None, typer.Option("--adapter", help="A trained adapter's folder.")] = None,
     tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
     dialect: Annotated[str, typer.Option("--dialect", help="'auto': the adapter's own, or the model's.")] = "auto",
     rows: Annotated[int | None, typer.Option("--rows", help="Draw so many rows, with seed 1.")] = None,
     mode: Annotated[str, typer.Option("--mode", help="'auto', or 'forced' to begin with a call.")] = "auto",
+    constrain: Annotated[bool, typer.Option("--constrain", help="Hold replies to the tools' schemas.")] = False,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="An OpenAI-compatible server that is asked, tools sent natively.")
+    ] = None,
+    rendered: Annotated[
+        str | None, typer.Option("--rendered", help="With --endpoint: write its prompts here, as for this model.")
+    ] = None,
     output: Annotated[str | None, typer.Option("--output", help="Write report.json and failures.jsonl there.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
     from callwright.cli.console import Terminal, out, print_json
     from callwright.errors import RecipeError
+    from callwright.pipeline.evaluate import at_endpoint, open_subject, report
     from callwright.pipeline.evaluate import evaluate as score
-    from callwright.pipeline.evaluate import open_subject, report
     from callwright.pipeline.rows import held_out_rows
     from callwright.recipe import Eval
     from callwright.score.run import build_report, failures_of
@@ -39,17 +49,26 @@ def evaluate(  # noqa: PLR0913  # one argument an option
 
     if mode not in ("auto", "forced"):
         raise RecipeError(f"--mode '{mode}': give 'auto' or 'forced'")
+    if rendered and not endpoint:
+        raise RecipeError("--rendered says how prompts for an --endpoint are written; there is none")
+    if constrain and endpoint:
+        raise RecipeError("--constrain holds what this process writes; a server of --endpoint holds its own")
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
-    settings = Eval(data=data, rows=rows, mode=chosen)
+    settings = Eval(data=data, rows=rows, mode=chosen, constrain=constrain)
     held_out = held_out_rows(settings, load_tools(tools) if tools else ())
-    subject = open_subject(model, Path(adapter) if adapter else None, dialect)
     watch = Terminal()
-    scores = score(subject, held_out, settings, lambda done: watch.scoring(subject.name, done, len(held_out)))
+    folder = Path(adapter) if adapter else None
+    if endpoint:
+        name, score_all = model, at_endpoint(endpoint, model, rendered, folder, dialect)
+    else:
+        subject = open_subject(model, folder, dialect)
+        name, score_all = subject.name, partial(score, subject)
+    scores = score_all(held_out, settings, lambda done: watch.scoring(name, done, len(held_out)))
     watch.close()
-    made = report(subject, scores, Path(output)) if output else build_report(subject.name, scores)
+    made = report(name, scores, Path(output)) if output else build_report(name, scores)
     if as_json:
         print_json(made.aggregates)
         return
     out.print(failures_table(failures_of(scores)))
-    out.print(tool_table({subject.name: made.aggregates}))
-    out.print(comparison_table({subject.name: made.aggregates}))
+    out.print(tool_table({name: made.aggregates}))
+    out.print(comparison_table({name: made.aggregates}))

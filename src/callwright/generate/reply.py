@@ -4,44 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from callwright.dialects.base import Dialect, text_of
+from callwright.dialects.base import Dialect, ThinkingMode, ToolChoice, text_of
 from callwright.dialects.tokenise import Tokenizer, encode_prompt
-from callwright.types import Conversation, Ending, Kind, Reply, Segment
+from callwright.generate.written import Written
+from callwright.types import Conversation, Ending, Kind, Reply, Segment, Tool
 
-Mode = Literal["auto", "forced"]
+Mode = Literal["auto", "forced", "none"]
+"""Whether a reply is text or calls, begins with a call, or is text."""
+
+_CHOICES: dict[Mode, ToolChoice] = {"auto": "auto", "forced": "required", "none": "none"}
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """mode 'forced' begins every reply with a call. temperature 0 is greedy; lengths in tokens."""
+    """mode 'forced' begins every reply with a call. temperature 0 is greedy; lengths in tokens.
+
+    constrain: whether replies are held to the dialect's grammar of the conversation's tools; `parallel`, then, whether
+    one may hold several calls, and `among` the names of the tools that it may call, where that is not all. stops: texts
+    that end a reply beside the dialect's. logprobs: whether each token's log-probability is computed, which costs a
+    pass over the vocabulary, and `likeliest` how many others are given beside it.
+    """
 
     mode: Mode = "auto"
     max_new_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    constrain: bool = False
+    parallel: bool = True
+    among: tuple[str, ...] | None = None
+    stops: tuple[str, ...] = ()
+    logprobs: bool = False
+    likeliest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What an engine continues. token_ids[:prefix_len] is shared by prompts with the same tools and system text."""
+    """What an engine continues. token_ids[:prefix_len] is shared by prompts with the same tools and system text.
+
+    grammar: what the reply may be, in llguidance's Lark; anything where there is none.
+    """
 
     text: str
     token_ids: Sequence[int]
     prefix_len: int
+    grammar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What an engine wrote, without the stop. `tokens` counts what it generated; `token_ids` are these, with the stop,
-    of engines that know them."""
+    """What an engine wrote, without the stop. `tokens` counts what it generated; `written` is these, with the stop, of
+    engines that know them. passes: of the model. cached: tokens of the prompt that were not computed again."""
 
     text: str
     ending: Ending
     tokens: int
-    token_ids: Sequence[int] = ()
+    written: Sequence[Written] = ()
+    passes: int = 0
+    cached: int = 0
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """What was generated, the stop included."""
+        return tuple(one.token for one in self.written)
 
 
 class Engine(Protocol):
@@ -52,13 +79,21 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A parsed reply, the raw text that it came from, and what it came from: its length is in tokens."""
+    """A parsed reply, the raw text that it came from, and the prompt; `tokens` counts what was generated. begun: the
+    beginning of the text that stood in the prompt."""
 
     reply: Reply
     raw: str
     tokens: int
     prompt: Prompt
-    token_ids: Sequence[int] = ()
+    written: Sequence[Written] = ()
+    begun: str = ""
+    passes: int = 0
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """What was generated, the stop included."""
+        return tuple(one.token for one in self.written)
 
 
 def reply(
@@ -74,12 +109,20 @@ def reply(
     >>> next(reply([row], hermes(), CharacterTokenizer(), engine, Options())).reply.calls
     (ToolCall(name='f', arguments={}, id=''),)
     """
-    opening = dialect.call_opening if options.mode == "forced" else ""
+    # a grammar forces it too, and the tokens that the grammar forces are those that follow best
+    opening = dialect.call_opening if options.mode == "forced" and not options.constrain else ""
     prompts = [make_prompt(conversation, dialect, tokenizer, opening) for conversation in conversations]
+    if options.constrain:
+        write = Constraint(dialect, tokenizer, options)
+        prompts = [
+            replace(prompt, grammar=write.of(conversation, prompt.text))
+            for conversation, prompt in zip(conversations, prompts, strict=True)
+        ]
     for conversation, prompt, completion in zip(conversations, prompts, engine.complete(prompts, options), strict=True):
-        text = dialect.carry(prompt.text.removesuffix(opening)) + opening + completion.text
+        begun = dialect.carry(prompt.text.removesuffix(opening)) + opening
+        text = begun + completion.text
         parsed = replace(dialect.parse(text, conversation.tools), ending=completion.ending)
-        yield Answer(parsed, text, completion.tokens, prompt, completion.token_ids)
+        yield Answer(parsed, text, completion.tokens, prompt, completion.written, begun, completion.passes)
 
 
 def make_prompt(conversation: Conversation, dialect: Dialect, tokenizer: Tokenizer, opening: str = "") -> Prompt:
@@ -89,3 +132,39 @@ def make_prompt(conversation: Conversation, dialect: Dialect, tokenizer: Tokeniz
     if opening:
         token_ids += encode_prompt([Segment(opening, Kind.PROMPT)], tokenizer)[0]
     return Prompt(text_of(segments) + opening, token_ids, min(prefix_len, len(token_ids) - 1))
+
+
+class Constraint:
+    """The grammars of conversations, one for each tool set."""
+
+    def __init__(self, dialect: Dialect, tokenizer: Tokenizer, options: Options) -> None:
+        self._dialect, self._options = dialect, options
+        self._specials = specials_of(tokenizer)
+        # tools hold dicts, which have no hash
+        self._made: list[tuple[tuple[Tool, ...], ThinkingMode, str]] = []
+
+    def of(self, conversation: Conversation, prompt: str) -> str:
+        """What the next turn may be, in Lark."""
+        thinking: ThinkingMode = "may" if self._dialect.family.thinking else "none"
+        if thinking == "may" and self._dialect.carry(prompt):
+            thinking = "open"
+        among = self._options.among
+        offered = tuple(tool for tool in conversation.tools if among is None or tool.name in among)
+        for tools, mode, lark in self._made:
+            if mode == thinking and tools == offered:
+                return lark
+        made = self._dialect.grammar(
+            offered,
+            _CHOICES[self._options.mode],
+            self._specials,
+            parallel=self._options.parallel,
+            thinking=thinking,
+        )
+        self._made.append((offered, thinking, made.lark))
+        return made.lark
+
+
+def specials_of(tokenizer: Any) -> dict[str, int]:
+    """A tokenizer's special tokens by their text."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return {token.content: number for number, token in added.items() if token.special}

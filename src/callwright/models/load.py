@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,6 +64,18 @@ def load_model(name: str, hardware: Hardware, method: Method = "lora") -> Any:
     return model.eval()
 
 
+def load_config(name: str) -> Any:
+    """transformers' configuration of a model. Raises ModelError where there is none that can be read."""
+    from transformers import AutoConfig
+
+    try:
+        with quiet():
+            return AutoConfig.from_pretrained(resolve(name))
+    except (OSError, ValueError, KeyError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{name}: config.json cannot be read: {first}") from error
+
+
 def unfreeze(model: Any, seed: int) -> Any:
     """The model with every parameter trained, as float32."""
     torch.manual_seed(seed)
@@ -109,18 +122,47 @@ def load_adapter(model: Any, folder: Path, *, four_bits: bool = False) -> Any:
     four_bits: the adapter was trained on 4 bits, and is merged into what the weights are there. Raises ModelError where
     the folder holds no adapter, or one of another model.
     """
-    with quiet():
-        from peft import PeftModel
-
-    if not (folder / "adapter_config.json").is_file():
-        raise ModelError(f"{folder}: holds no adapter_config.json; give a run's 'adapter' folder")
+    _check_adapter(folder)
     if four_bits:
         round_to_four_bits(model)
-    try:
+    with quiet(), _fitting(folder):
+        from peft import PeftModel
+
         grow_for(model, folder)
-        with quiet():
-            return PeftModel.from_pretrained(model, str(folder)).merge_and_unload().eval()
-    except (RuntimeError, ValueError, KeyError) as error:
+        return PeftModel.from_pretrained(model, str(folder)).merge_and_unload().eval()
+
+
+def load_adapters(model: Any, folders: Mapping[str, Path]) -> Any:
+    """The model with several trained adapters side by side, by name; `set_adapter` says which one computes.
+
+    Raises ModelError as `load_adapter`.
+    """
+    wrapped: Any = None
+    for folder in folders.values():
+        _check_adapter(folder)
+        grow_for(model, folder)
+    for name, folder in folders.items():
+        with quiet(), _fitting(folder):
+            from peft import PeftModel
+
+            if wrapped is None:
+                wrapped = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
+            else:
+                wrapped.load_adapter(str(folder), adapter_name=name)
+    return wrapped.eval()
+
+
+def _check_adapter(folder: Path) -> None:
+    if not (folder / "adapter_config.json").is_file():
+        raise ModelError(f"{folder}: holds no adapter_config.json; give a run's 'adapter' folder")
+
+
+@contextmanager
+def _fitting(folder: Path) -> Iterator[None]:
+    """What PEFT raises inside is a ModelError that names the adapter."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(f"{folder}: the adapter does not fit this model: {str(error).splitlines()[0]}") from error
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# slots that hold nothing, in every row, before they are left out
+_LOOSE = 64
+
 
 @dataclass(frozen=True)
 class PrefixKV:
@@ -64,6 +67,8 @@ class RowsKV:
     def update(self, keys: Tensor, values: Tensor, layer: int, *unused: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """keys and values [B, K, S, D] of the slots [filled, filled + S) -> all own slots so far."""
         end = self.filled + keys.shape[2]
+        if end > self.capacity:
+            self._grow(end)
         if layer not in self.buffers:
             shape = (keys.shape[0], keys.shape[1], self.capacity, keys.shape[3])
             self.buffers[layer] = (keys.new_zeros(shape), values.new_zeros(shape))
@@ -84,6 +89,64 @@ class RowsKV:
         """Goes on with some rows only: [b] row numbers."""
         self.positions = self.positions[rows]
         self.buffers = {layer: (k[rows], v[rows]) for layer, (k, v) in self.buffers.items()}
+
+    def extend(self, positions: Tensor) -> None:
+        """Before a forward pass: where its slots stand in their rows [B, S], -1 for padding."""
+        if self.filled - int((self.positions >= 0).sum(dim=1).max()) > _LOOSE:
+            self._close_up()
+        self.positions = torch.cat([self.positions, positions], dim=1)
+
+    def forget(self, row: int, length: int) -> None:
+        """A row holds only its first `length` tokens again, those of the prefix counted."""
+        self.positions[row, self.positions[row] >= length] = -1
+
+    def join(self, other: RowsKV) -> None:
+        """More rows behind these."""
+        width = max(self.filled, other.filled)
+        capacity = max(self.capacity, other.capacity, width)
+        parts = [one._shifted(width, capacity) for one in (self, other)]
+        self.positions = torch.cat([positions for positions, _ in parts])
+        self.buffers = {
+            layer: (
+                torch.cat([buffers[layer][0] for _, buffers in parts]),
+                torch.cat([buffers[layer][1] for _, buffers in parts]),
+            )
+            for layer in self.buffers
+        }
+        self.filled, self.capacity = width, capacity
+
+    def _shifted(self, width: int, capacity: int) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
+        """The filled slots at the end of the first `width`, padding before them."""
+        pad = width - self.filled
+
+        def moved(buffer: Tensor) -> Tensor:
+            wide = buffer.new_zeros(*buffer.shape[:2], capacity, buffer.shape[3])
+            wide[:, :, pad:width] = buffer[:, :, : self.filled]
+            return wide
+
+        positions = torch.nn.functional.pad(self.positions[:, : self.filled], (pad, 0), value=-1)
+        return positions, {layer: (moved(k), moved(v)) for layer, (k, v) in self.buffers.items()}
+
+    def _grow(self, needed: int) -> None:
+        self.capacity = max(needed, self.capacity + self.capacity // 2)
+        _, self.buffers = self._shifted(self.filled, self.capacity)
+
+    def _close_up(self) -> None:
+        """Leaves out slots that hold nothing, as far as every row has some."""
+        order = torch.argsort((self.positions >= 0).int(), dim=1, stable=True)
+        width = int((self.positions >= 0).sum(dim=1).max())
+        order = order[:, self.filled - width :]
+        self.positions = self.positions.gather(1, order)
+        index = order[:, None, :, None]
+
+        def moved(buffer: Tensor) -> Tensor:
+            wide = buffer.new_zeros(buffer.shape)
+            chosen = index.expand(-1, buffer.shape[1], -1, buffer.shape[3])
+            wide[:, :, :width] = buffer[:, :, : self.filled].gather(2, chosen)
+            return wide
+
+        self.buffers = {layer: (moved(k), moved(v)) for layer, (k, v) in self.buffers.items()}
+        self.filled = width
 
     @classmethod
     def of_flat(cls, flat: FlatKV, lengths: Sequence[int], capacity: int) -> RowsKV:
@@ -110,8 +173,8 @@ def attend_rows(
 ) -> Tensor:
     """query [B, H, S, D] of the newest S slots, key and value [B, K, L, D] own slots -> [B, H, S, D].
 
-    how: (scale, window or None, softcap or None). None of the newest slots is padding. The prefix's keys are used
-    once for all rows, never repeated.
+    how: (scale, window or None, softcap or None). The prefix's keys are used once for all rows, never repeated. What
+    comes of a slot that is padding means nothing.
     """
     scale, window, softcap = how
     batch, heads, width, size = query.shape
@@ -123,6 +186,8 @@ def attend_rows(
     hidden = (key_at[:, None, :] > query_at[:, :, None]) | (key_at[:, None, :] < 0)
     if window is not None:
         hidden |= query_at[:, :, None] - key_at[:, None, :] >= window
+    # padding sees everything: the softmax of nothing would be NaN, and spread
+    hidden &= query_at[:, :, None] >= 0
     scores = _capped(scores, softcap).masked_fill(hidden[:, None, None], float("-inf"))
     past = rows.prefix.length if rows.prefix else 0
     by_head = folded.permute(1, 0, 2, 3, 4).reshape(key_heads, -1, size)

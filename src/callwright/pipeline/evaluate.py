@@ -10,8 +10,9 @@ from typing import Any
 from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
 from callwright.errors import DataError
+from callwright.generate.endpoint import EndpointEngine
 from callwright.generate.local import LocalEngine
-from callwright.generate.reply import Answer, Options, reply
+from callwright.generate.reply import Answer, Engine, Options, reply
 from callwright.models.call_token import add_call_token
 from callwright.models.hardware import detect
 from callwright.models.load import load_model
@@ -38,15 +39,21 @@ def open_subject(model: str, adapter: Path | None, dialect: str) -> Subject:
 
     dialect: 'auto' is the one that the adapter was trained in, or else the model's. Raises ModelError.
     """
+    tokenizer, written = open_words(model, adapter, dialect)
+    loaded = load_model(model, detect())
+    if adapter is None:
+        return Subject("base", loaded, tokenizer, written)
+    return Subject("tuned", with_adapter(loaded, adapter), tokenizer, written)
+
+
+def open_words(model: str, adapter: Path | None, dialect: str) -> tuple[Any, Dialect]:
+    """The tokenizer and the dialect that go with an adapter, as `open_subject` says."""
     tokenizer = load_tokenizer(model)
     written = dialect_for(trained_dialect(dialect, adapter), tokenizer)
     token = trained_call_token(adapter)
     if token:
         add_call_token(tokenizer, token, written.family)
-    loaded = load_model(model, detect())
-    if adapter is None:
-        return Subject("base", loaded, tokenizer, written)
-    return Subject("tuned", with_adapter(loaded, adapter), tokenizer, written)
+    return tokenizer, written
 
 
 def evaluate(
@@ -54,37 +61,80 @@ def evaluate(
 ) -> list[RowScore]:
     """Asks the model for the last turn of every row and scores it. `watch` is told how many are done."""
     engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops, batch_size=settings.batch_size)
-    options = Options(mode=settings.mode, max_new_tokens=settings.max_new_tokens, seed=settings.seed)
-    scores = []
-    for score in score_with(engine, rows, subject.dialect, subject.tokenizer, options):
-        scores.append(score)
-        watch(len(scores))
-    return scores
+    return _watched(score_with(engine, rows, subject.dialect, subject.tokenizer, options_of(settings)), watch)
+
+
+def at_endpoint(
+    url: str, model: str, rendered: str | None, adapter: Path | None, dialect: str
+) -> Callable[[Sequence[Conversation], Eval, Callable[[int], None]], list[RowScore]]:
+    """`evaluate` by an OpenAI-compatible server, which gets the conversations and their tools.
+
+    rendered: a model whose tokenizer, with the adapter's and the dialect, writes the prompts here instead. Scoring
+    raises EngineError.
+    """
+    tokenizer, written = open_words(rendered, adapter, dialect) if rendered else (None, None)
+    engine = EndpointEngine(url, model, written.stops if written else ())
+
+    def score(rows: Sequence[Conversation], settings: Eval, watch: Callable[[int], None]) -> list[RowScore]:
+        options = options_of(settings)
+        if written is None:
+            return _watched(score_natively(engine, rows, options), watch)
+        return _watched(score_with(engine, rows, written, tokenizer, options), watch)
+
+    return score
+
+
+def options_of(settings: Eval) -> Options:
+    """How replies are written where they are scored."""
+    return Options(
+        mode=settings.mode,
+        max_new_tokens=settings.max_new_tokens,
+        seed=settings.seed,
+        constrain=settings.constrain,
+    )
+
+
+def _watched(scores: Iterator[RowScore], watch: Callable[[int], None]) -> list[RowScore]:
+    found = []
+    for score in scores:
+        found.append(score)
+        watch(len(found))
+    return found
 
 
 def score_with(
-    engine: LocalEngine, rows: Sequence[Conversation], dialect: Dialect, tokenizer: Any, options: Options
+    engine: Engine, rows: Sequence[Conversation], dialect: Dialect, tokenizer: Any, options: Options
 ) -> Iterator[RowScore]:
     """Each row's last turn, asked of an engine and scored. Raises DataError for a row that ends otherwise."""
     yield from (score for score, _ in answered(engine, rows, dialect, tokenizer, options))
 
 
 def answered(
-    engine: LocalEngine, rows: Sequence[Conversation], dialect: Dialect, tokenizer: Any, options: Options
+    engine: Engine, rows: Sequence[Conversation], dialect: Dialect, tokenizer: Any, options: Options
 ) -> Iterator[tuple[RowScore, Answer]]:
     """As `score_with`, with the answers that were scored."""
-    for row in rows:
-        if not row.messages or row.messages[-1].role != "assistant":
-            raise DataError(row.where or row.id, "a row to score must end with the expected assistant turn")
-    asked = [replace(row, messages=row.messages[:-1]) for row in rows]
-    for row, answer in zip(rows, reply(asked, dialect, tokenizer, engine, options), strict=True):
+    for row, answer in zip(rows, reply(_asked(rows), dialect, tokenizer, engine, options), strict=True):
         yield score_row(row, answer.reply, answer.raw), answer
 
 
-def report(subject: Subject, scores: Sequence[RowScore], folder: Path) -> Report:
+def score_natively(engine: EndpointEngine, rows: Sequence[Conversation], options: Options) -> Iterator[RowScore]:
+    """As `score_with`, of a server that writes the prompts and reads the calls itself."""
+    for row, answer in zip(rows, engine.answers(_asked(rows), options), strict=True):
+        yield score_row(row, answer.reply, answer.raw)
+
+
+def _asked(rows: Sequence[Conversation]) -> list[Conversation]:
+    """The rows without their last turn."""
+    for row in rows:
+        if not row.messages or row.messages[-1].role != "assistant":
+            raise DataError(row.where or row.id, "a row to score must end with the expected assistant turn")
+    return [replace(row, messages=row.messages[:-1]) for row in rows]
+
+
+def report(name: str, scores: Sequence[RowScore], folder: Path) -> Report:
     """Writes report.json and failures.jsonl. Rows are grouped by their source where there is more than one."""
     sources = {score.conversation.id: score.conversation.source for score in scores}
     categories = sources if len(set(sources.values())) > 1 else None
-    made = build_report(subject.name, scores, categories)
+    made = build_report(name, scores, categories)
     write_report(folder, made, failures_of(scores))
     return made

@@ -220,7 +220,7 @@ def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watc
         if not skipped:
             subject = _subject(recipe, workshop, folder, name)
             scores = evaluate(subject, rows, settings, _counter(watch, name, len(rows)))
-            report(subject, scores, target)
+            report(subject.name, scores, target)
             folder.mark(f"evaluate {name}", marker)
         reports[name] = read_report(target / "report.json")
     return reports

@@ -53,7 +53,12 @@ def trained_dialect(name: str, adapter: Path | None) -> str:
 
 def with_adapter(model: Any, adapter: Path) -> Any:
     """The model with an adapter merged into the weights that it was trained on. Raises ModelError as `load_adapter`."""
-    return load_adapter(model, adapter, four_bits=bool(_notes(adapter).get(_FOUR_BITS)))
+    return load_adapter(model, adapter, four_bits=of_four_bits(adapter))
+
+
+def of_four_bits(adapter: Path) -> bool:
+    """Whether an adapter was trained on weights of 4 bits."""
+    return bool(_notes(adapter).get(_FOUR_BITS))
 
 
 def _notes(adapter: Path | None) -> JsonObject:

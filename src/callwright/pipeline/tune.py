@@ -11,7 +11,8 @@ from callwright.data.preferences import Preference
 from callwright.dialects.tokenise import render_many
 from callwright.dialects.views import turns
 from callwright.errors import DataError
-from callwright.generate.local import LocalEngine, PrefixCache
+from callwright.generate.local import LocalEngine
+from callwright.generate.prefix_cache import PrefixCache
 from callwright.models import kernels
 from callwright.models.call_token import grow
 from callwright.models.estimate import GIB, How, Shape, memory, shape_of

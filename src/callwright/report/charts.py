@@ -46,6 +46,22 @@ def histogram(bins: Sequence[tuple[int, int, int]], title: str, marks: Sequence[
     return as_svg(figure, title)
 
 
+def reliability_diagram(before: Sequence[tuple[float, float, int]], after: Sequence[tuple[float, float, int]]) -> str:
+    """Bins (mean probability, share right, calls) of plain and of calibrated probabilities, beside the diagonal."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="tab:gray", linewidth=1, linestyle="--")
+    for name, bins, colour in (("plain", before, "tab:orange"), ("calibrated", after, BAR)):
+        chances, shares = [one for one, _, _ in bins], [one for _, one, _ in bins]
+        axes.plot(chances, shares, "o-", color=colour, label=name, markersize=4)
+    axes.set_xlabel("probability that a call is right")
+    axes.set_ylabel("share that is right")
+    axes.legend(loc="upper left")
+    return as_svg(figure, "callwright")
+
+
 def as_svg(figure: Any, salt: str) -> str:
     """The `<svg>` element of a figure. Equal input gives equal text with the same version of matplotlib."""
     import matplotlib

@@ -70,6 +70,16 @@ def tool_table(runs: Mapping[str, Aggregates]) -> Table:
     return table
 
 
+def reliability_table(before: Sequence[tuple[float, float, int]], after: Sequence[tuple[float, float, int]]) -> Table:
+    """Bins (mean probability, share right, calls), of plain and of calibrated probabilities, side by side."""
+    table = Table(caption="calls in bins of equal counts, by how sure the model was")
+    for name in ("plain", "right", "calibrated", "right", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for (plain, share, _), (made, other, count) in zip(before, after, strict=True):
+        table.add_row(f"{plain:.1%}", f"{share:.1%}", f"{made:.1%}", f"{other:.1%}", str(count))
+    return table
+
+
 def failures_table(failures: Sequence[Failure], limit: int = 20) -> Table:
     """The first `limit` failures: which row, what was asked, and the first thing that went wrong."""
     rest = len(failures) - limit

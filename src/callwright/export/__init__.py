@@ -1,0 +1,1 @@
+"""A trained model -> the files with which it leaves the building."""
