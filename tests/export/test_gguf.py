@@ -68,6 +68,14 @@ def test_a_merged_model(merged: Any, tmp_path: Path, weights: Any) -> None:
     assert alike(found, logits(TorchSteps(merged, slots=1))) > 0.99
 
 
+def test_a_vocabulary_that_grew_is_refused(tmp_path: Path) -> None:
+    model = load_model(NAME, detect())
+    model.resize_token_embeddings(model.config.vocab_size + 1, mean_resizing=False)
+    with pytest.raises(ModelError, match="knows 49,152"):
+        write_gguf(model, gguf_file(), tmp_path / "m.gguf")
+    assert not list(tmp_path.iterdir())
+
+
 def test_adapters_share_one_base(adapter: Path, merged: Any, tmp_path: Path) -> None:
     pytest.importorskip("llama_cpp", reason="the extra 'llama' is not installed")
     write_lora(adapter, load_config(NAME), tmp_path / "lora.gguf")

@@ -14,6 +14,7 @@ from callwright.generate.draft import Draft, Replies
 from callwright.generate.prefix_files import PrefixFiles
 from callwright.generate.reply import Options
 from callwright.generate.steps import Feed
+from callwright.generate.written import Written
 from callwright.models.bundled import gguf_file
 from callwright.models.tokenizer import load_tokenizer
 
@@ -77,18 +78,6 @@ def test_what_is_taken_back_leaves_no_trace(model: LlamaModel) -> None:
     assert alike(made[0], read(LlamaSteps(model, slots=1, kept=0, context=512), [*PREFIX, 1, 5], 0)[0])
 
 
-def test_rows_wait_for_a_prefix_that_another_computes_and_for_cells(model: LlamaModel) -> None:
-    steps = LlamaSteps(model, slots=4, context=256)
-    first, _ = steps.open([*PREFIX, 1], len(PREFIX), 10)
-    assert not steps.takes([*PREFIX, 2], len(PREFIX), 10)
-    assert steps.takes([3, 4], 1, 10)
-    steps.forward([Feed(first, [*PREFIX, 1], 1)])
-    assert steps.takes([*PREFIX, 2], len(PREFIX), 10)
-    assert not steps.takes([*PREFIX, 2], len(PREFIX), 200)
-    steps.close(first)
-    assert steps.takes([*PREFIX, 2], len(PREFIX), 1000)
-
-
 def test_kept_sequences_give_way(model: LlamaModel) -> None:
     steps = LlamaSteps(model, slots=1, kept=8, context=256)
     for number in range(12):
@@ -98,15 +87,16 @@ def test_kept_sequences_give_way(model: LlamaModel) -> None:
 
 
 def test_guesses_do_not_change_what_is_written(model: LlamaModel) -> None:
-    """Of what the model is sure of: near a tie, rounding decides."""
+    """But where two tokens are as likely: there rounding decides, which depends on how many tokens a pass has."""
     tokenizer = load_tokenizer("smollm2-135m")
     texts = [f"The numbers: {' '.join(str(n) for n in range(first, first + 12))}" for first in (1, 3, 20, 41, 60, 77)]
 
-    def run(drafted: int) -> list[list[int]]:
+    def run(drafted: int) -> tuple[list[list[Written]], int]:
         steps, replies = LlamaSteps(model, slots=1, context=1024), Replies()
-        written = []
+        written, passes = [], 0
         for text in texts:
-            row = Row(tokenizer(text)["input_ids"], 3, Options(max_new_tokens=24), frozenset({2}))
+            options = Options(max_new_tokens=24, logprobs=True)
+            row = Row(tokenizer(text)["input_ids"], 3, options, frozenset({2}))
             draft = Draft(row.prompt, replies)
             row.draft, row.most_drafted = draft if drafted else None, drafted
             decoder = Decoder(steps)
@@ -114,7 +104,17 @@ def test_guesses_do_not_change_what_is_written(model: LlamaModel) -> None:
             while decoder.rows:
                 decoder.round()
             draft.ended(row.tokens)
-            written.append(row.tokens)
-        return written
+            written.append(row.written)
+            passes += row.passes
+        return written, passes
 
-    assert run(0) == run(6)
+    (plain, all_passes), (guessed, passes) = run(0), run(6)
+    assert passes < 0.7 * all_passes
+    compared = 0
+    for one, other in zip(plain, guessed, strict=True):
+        for left, right in zip(one, other, strict=True):
+            compared += 1
+            if left.token != right.token:
+                assert left.logprob == pytest.approx(right.logprob, abs=0.2)
+                break
+    assert compared > 60

@@ -135,18 +135,6 @@ def test_what_is_taken_back_leaves_no_trace(llama: Any, model: OpenVinoModel) ->
     assert np.allclose(made[0], reference(llama, [*PREFIX, TOKENS[60], 9])[-1], atol=1e-4)
 
 
-def test_rows_wait_for_a_prefix_that_another_computes_and_for_blocks(model: OpenVinoModel) -> None:
-    steps = OpenVinoSteps(model, slots=4, context=256)
-    first, _ = steps.open([*PREFIX, 1], len(PREFIX), 10)
-    assert not steps.takes([*PREFIX, 2], len(PREFIX), 10)
-    assert steps.takes([3, 4], 1, 10)
-    steps.forward([Feed(first, [*PREFIX, 1], 1)])
-    assert steps.takes([*PREFIX, 2], len(PREFIX), 10)
-    assert not steps.takes([*PREFIX, 2], len(PREFIX), 200)
-    steps.close(first)
-    assert steps.takes([*PREFIX, 2], len(PREFIX), 1000)
-
-
 def test_kept_sequences_give_way_and_no_block_is_lost(llama: Any, model: OpenVinoModel) -> None:
     steps = OpenVinoSteps(model, slots=2, context=256)
     for number in range(30):

@@ -16,6 +16,7 @@ from callwright.generate.reply import Options, Prompt
 from callwright.generate.torch_steps import TorchSteps
 from callwright.models.hardware import detect
 from callwright.models.load import load_model
+from callwright.pipeline import serving
 from callwright.pipeline.serving import Wanted, open_served
 from callwright.serve.prepare import Served
 
@@ -81,6 +82,18 @@ def test_openvino_has_a_model_of_each(adapters: tuple[str, ...]) -> None:
     assert len({text(served) for served in together}) == 2
     (auto,) = opened()
     assert isinstance(auto.engine.steps, OpenVinoSteps) == (detect().device == "cpu")
+
+
+def test_what_one_engine_does_not_take_another_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: Any, **__: Any) -> None:
+        raise ModelError("its layers have soft caps")
+
+    monkeypatch.setattr(serving, "OpenVinoModel", refuses)
+    monkeypatch.setattr(serving, "_engine", lambda wanted: "openvino")
+    (served,) = opened()
+    assert isinstance(served.engine.steps, TorchSteps)
+    with pytest.raises(ModelError, match="soft caps"):
+        opened(engine="openvino")
 
 
 def test_names_are_given_or_read_off_the_folder(adapters: tuple[str, ...]) -> None:

@@ -32,10 +32,14 @@ def write_gguf(model: Any, like: Path, target: Path, weights: Weights = "q8_0") 
     if model.config.model_type != _ARCHITECTURE:
         raise ModelError(f"{model.config.model_type}: only Llama models are written as GGUF")
     kind = {"f16": gguf.GGMLQuantizationType.F16, "q8_0": gguf.GGMLQuantizationType.Q8_0}[weights]
+    reader = gguf.GGUFReader(str(like))
+    known, rows = len(reader.fields[gguf.Keys.Tokenizer.LIST].data), model.get_input_embeddings().weight.shape[0]
+    if known != rows:
+        raise ModelError(f"the model has {rows:,} tokens, {like.name} knows {known:,}; give a file with the added ones")
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(".tmp")
     writer = gguf.GGUFWriter(str(draft), _ARCHITECTURE)
-    _copy_facts(gguf, gguf.GGUFReader(str(like)), writer)
+    _copy_facts(gguf, reader, writer)
     shape = shape_of(model.config)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, shape.layers)
     tied = bool(model.config.tie_word_embeddings)

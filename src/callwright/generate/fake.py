@@ -34,40 +34,23 @@ class FakeSteps:
     Where a grammar does not admit the text, it chooses among what it admits, by the tokens' numbers.
     """
 
+    most = 1 << 20
+    overhead = 2.0
+
     def __init__(self, tokenizer: Any, texts: Sequence[str], vocabulary: int, *, room: int = 8) -> None:
         self._scripts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-        self._stop, self._size, self._room = int(tokenizer.eos_token_id), vocabulary, room
+        self._stop, self.vocabulary, self.room = int(tokenizer.eos_token_id), vocabulary, room
         self._held: dict[int, tuple[int, int, list[int]]] = {}
         self._opened = 0
         self.passes = 0
 
-    @property
-    def vocabulary(self) -> int:
-        """How many logits there are of a token."""
-        return self._size
-
-    @property
-    def overhead(self) -> float:
-        """As `Steps.overhead`."""
-        return 2.0
-
-    @property
-    def room(self) -> int:
-        """Rows at once."""
-        return self._room
-
-    @property
-    def most(self) -> int:
-        """Tokens of one pass."""
-        return 1 << 20
-
     def takes(self, tokens: Sequence[int], prefix_len: int, more: int) -> bool:
         """As `Steps.takes`."""
-        return len(self._held) < self._room
+        return len(self._held) < self.room
 
     def open(self, tokens: Sequence[int], prefix_len: int, more: int) -> tuple[int, int]:
         """As `Steps.open`: it takes the next of the texts."""
-        sequence = next(number for number in range(self._room) if number not in self._held)
+        sequence = next(number for number in range(self.room) if number not in self._held)
         held = min(prefix_len, len(tokens) - 1)
         self._held[sequence] = held, len(tokens), self._scripts[self._opened % len(self._scripts)]
         self._opened += 1
@@ -81,7 +64,7 @@ class FakeSteps:
             held, begun, script = self._held[feed.sequence]
             self._held[feed.sequence] = held + len(feed.tokens), begun, script
             end = held + len(feed.tokens) - begun
-            logits = np.tile(-np.arange(self._size, dtype=np.float32), (feed.wanted, 1))
+            logits = np.tile(-np.arange(self.vocabulary, dtype=np.float32), (feed.wanted, 1))
             for row, place in enumerate(range(end - feed.wanted + 1, end + 1)):
                 token = script[place] if place < len(script) else self._stop
                 logits[row, token] = 10.0

@@ -36,6 +36,9 @@ class _Group:
 class TorchSteps:
     """A model in evaluation mode, its attention replaced while a pass runs. Not for several threads at once."""
 
+    most = 4096
+    overhead = 6.0
+
     def __init__(
         self,
         model: Any,
@@ -48,33 +51,14 @@ class TorchSteps:
         """slots: rows at once. cache, files: computed prefixes, in memory and on disk; none is kept without. adapter:
         by its name, the one that computes, of a model that has several."""
         attention.install()
-        self._model, self._slots, self._files, self._adapter = model, slots, files, adapter
+        self._model, self._files, self._adapter = model, files, adapter
+        self.room = slots
         self._cache = cache if cache is not None else PrefixCache(max_bytes=0)
         self._groups: dict[tuple[int, ...], _Group] = {}
         self._of: dict[int, tuple[int, ...]] = {}
         self._held: dict[int, int] = {}
         self._free = list(range(slots))
-        self._size = int(model.get_output_embeddings().weight.shape[0])
-
-    @property
-    def vocabulary(self) -> int:
-        """How many logits there are of a token."""
-        return self._size
-
-    @property
-    def room(self) -> int:
-        """Rows at once."""
-        return self._slots
-
-    @property
-    def most(self) -> int:
-        """Tokens of one pass."""
-        return 4096
-
-    @property
-    def overhead(self) -> float:
-        """As `Steps.overhead`."""
-        return 6.0
+        self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
 
     def takes(self, tokens: Sequence[int], prefix_len: int, more: int) -> bool:
         """As `Steps.takes`."""

@@ -72,18 +72,14 @@ def open_served(wanted: Wanted) -> list[Served]:
         raise ModelError("two adapters have one name; write --adapter NAME=FOLDER")
     if len(named) == 1 and wanted.name:
         named = [(wanted.name, named[0][1])]
-    engine = _engine(wanted)
-    if engine == "openvino":
-        try:
-            return _of_openvino(wanted, named)
-        except ModelError as error:
-            if wanted.engine != "auto":
-                raise
-            _log.warning("%s; served by torch", error)
-            engine = "torch"
-    if engine == "llama.cpp":
-        return _of_llama(wanted, named)
-    return _of_torch(wanted, named)
+    makers = {"openvino": _of_openvino, "llama.cpp": _of_llama, "torch": _of_torch}
+    try:
+        return makers[_engine(wanted)](wanted, named)
+    except ModelError as error:
+        if wanted.engine != "auto" or _engine(wanted) == "torch":
+            raise
+        _log.warning("%s; served by torch", error)
+        return _of_torch(wanted, named)
 
 
 def _named(adapter: str) -> tuple[str, Path]:

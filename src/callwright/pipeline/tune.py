@@ -197,7 +197,7 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
     settings = replace(settings, checkpointing=checkpointing)
     choice = None
     if recipe.train.choose is not None and judge is not None:
-        engine = engine_inside(model, workshop)
+        engine = engine_inside(model, workshop, settings.plan.batch_size)
         choice = Choice(recipe.train.choose.every, lambda: judge(engine), recipe.train.choose.patience)
     run = Run(
         folder.path,
@@ -212,7 +212,7 @@ def tune(  # noqa: PLR0913  # what a run has, each from another step
         if player is None:
             train(model, prepared.examples, settings, run)
         else:
-            play = player.play(engine_inside(model, workshop, batch_size=settings.plan.batch_size))
+            play = player.play(engine_inside(model, workshop, settings.plan.batch_size))
             reinforce(model, workshop.tokenizer, play, settings, player.grpo, run)
     # all processes gather what they hold parts of
     weights = None
@@ -238,7 +238,7 @@ class Player:
     grpo: Grpo
 
 
-def engine_inside(model: Any, workshop: Workshop, batch_size: int = 32) -> LocalEngine:
+def engine_inside(model: Any, workshop: Workshop, batch_size: int) -> LocalEngine:
     """What generates with a model while it is in training."""
     # computed prefixes are of the weights as they were
     none = PrefixCache(max_bytes=0)

@@ -92,10 +92,8 @@ def right_calls(row: RowScore) -> list[bool]:
 
 def expected_error(chances: Sequence[float], right: Sequence[bool], bins: int = 10) -> float:
     """The expected calibration error (Naeini 2015), over bins of equal counts."""
-    order = np.argsort(np.asarray(chances), kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    given, true = np.asarray(chances), np.asarray(right, dtype=np.float64)
-    return float(sum(len(part) * abs(given[part].mean() - true[part].mean()) for part in parts) / max(1, len(order)))
+    found = reliability(chances, right, bins)
+    return sum(count * abs(given - true) for given, true, count in found) / max(1, len(chances))
 
 
 def reliability(chances: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[tuple[float, float, int]]:
