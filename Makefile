@@ -10,8 +10,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 demo: setup  ## functions in, tuned and measured model out: less than 20 minutes on two cores
 	$(BIN)/callwright run examples/home/recipe.yaml
 
+# engines in C++ have threads, compilers and allocators of their own: they are tested in a process of theirs
 test: $(VENV)/.llama  ## every test, on the CPU, offline
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not native"
+	$(BIN)/python -m pytest -m native
 
 check: lint types layers test  ## what CI runs
 

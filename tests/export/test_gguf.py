@@ -20,6 +20,7 @@ from callwright.models.bundled import gguf_file
 from callwright.models.hardware import detect
 from callwright.models.load import load_adapter, load_config, load_model
 
+pytestmark = pytest.mark.native
 NAME = "smollm2-135m"
 TOKENS = [1, 4093, 198, 2683, 359, 253, 5356, 11173, 30, 2, 198, 1, 4093]
 

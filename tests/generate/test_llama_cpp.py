@@ -22,6 +22,7 @@ pytest.importorskip("llama_cpp", reason="the extra 'llama' is not installed")
 
 from callwright.generate.llama_cpp import LlamaModel, LlamaSteps
 
+pytestmark = pytest.mark.native
 RNG = random.Random(0)
 PREFIX = [RNG.randrange(50, 40_000) for _ in range(60)]
 

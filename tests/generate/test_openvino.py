@@ -24,6 +24,7 @@ from callwright.generate.openvino_steps import OpenVinoModel, OpenVinoSteps
 from callwright.generate.prefix_files import PrefixFiles
 from callwright.generate.steps import Feed
 
+pytestmark = pytest.mark.native
 RNG = random.Random(0)
 TOKENS = [RNG.randrange(3, VOCABULARY) for _ in range(120)]
 PREFIX = TOKENS[:40]

@@ -20,6 +20,7 @@ from callwright.pipeline import serving
 from callwright.pipeline.serving import Wanted, open_served
 from callwright.serve.prepare import Served
 
+pytestmark = pytest.mark.native
 NAME = "smollm2-135m"
 PROMPT = Prompt("", [1, 4093, 198, 2683, 359, 253, 5356, 11173, 30, 2, 198, 1, 520, 9531, 198], 6)
 

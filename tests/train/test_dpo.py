@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -55,21 +56,21 @@ def logprob(model: Any, row: Rendered) -> torch.Tensor:
 @pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("sft", [0.0, 0.5])
 def test_the_loss_is_that_of_the_paper(fused: bool, sft: float) -> None:
+    """float32 against the formula in float64: what rounding does differs between machines."""
     model, pairs = adapted(), [pair(n) for n in range(4)]
     objective = Dpo(beta=0.3, sft=sft, label_smoothing=0.1)
-    model.get_base_model().set_attn_implementation("eager")
-    want = torch.zeros(())
+    exact = copy.deepcopy(model).double()
+    exact.get_base_model().set_attn_implementation("eager")
+    want = torch.zeros((), dtype=torch.float64)
     for chosen, rejected in pairs:
-        with torch.no_grad(), model.disable_adapter():
-            base = logprob(model, chosen) - logprob(model, rejected)
-        right = logprob(model, chosen)
-        margin = 0.3 * (right - logprob(model, rejected) - base)
+        with torch.no_grad(), exact.disable_adapter():
+            base = logprob(exact, chosen) - logprob(exact, rejected)
+        right = logprob(exact, chosen)
+        margin = 0.3 * (right - logprob(exact, rejected) - base)
         smooth = torch.nn.functional.logsigmoid
         want = want - 0.9 * smooth(margin) - 0.1 * smooth(-margin) - sft * right / 3
     want.backward()
-    wanted = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-    model.zero_grad()
-    model.get_base_model().set_attn_implementation(attention.NAME)
+    wanted = {name: p.grad for name, p in exact.named_parameters() if p.grad is not None}
     batch = flatten(pairs)
     assert len(batch.token_ids) < sum(len(row.token_ids) for row in pairs[0]) * 2
     scorer = Scorer(model)
@@ -83,7 +84,7 @@ def test_the_loss_is_that_of_the_paper(fused: bool, sft: float) -> None:
     assert float(got.total.detach()) == pytest.approx(float(want.detach()), rel=1e-5)
     for name, gradient in wanted.items():
         made = dict(model.named_parameters())[name].grad
-        assert (made - gradient).norm() < 1e-5 * gradient.norm() + 1e-7, name
+        assert (made - gradient).norm() < 4e-5 * gradient.norm() + 1e-7, name
 
 
 def test_it_learns_to_prefer(tmp_path: Path) -> None:
