@@ -22,8 +22,9 @@ from callwright.models.paged import BLOCK, WeightBits, openvino, to_paged
 _BLOCKS = "blocks"
 # kept sequences
 _MOST_KEPT = 64
-# OpenVINO prepares all operators anew for a pass of another number of tokens
-_SIZES = (16, 32)
+# OpenVINO prepares all operators anew for a pass of another number of tokens, so passes have some numbers only; where
+# products of bfloat16 are cheap, 16 tokens cost what one does
+_SIZES, _FINE_SIZES = (16, 32), (2, 4, 8, 16, 32)
 _SIZE = 64
 
 Precision = Literal["auto", "float32"]
@@ -57,6 +58,8 @@ class OpenVinoModel:
             },
         )
         self.caches, self.vocabulary, self.positions = 2 * paged.layers, paged.vocabulary, positions
+        self.sizes: tuple[int, ...] = _FINE_SIZES if exact else _SIZES
+        self.overhead = 8.0 if exact else 16.0
         self._ov, self._kind, self._shape = ov, kind, (paged.heads, BLOCK, paged.head_size)
 
     def cache(self, blocks: int) -> NDArray[Any]:
@@ -108,14 +111,12 @@ class _Blocks:
 class OpenVinoSteps(SharingSteps[list[int]]):
     """One cache of an `OpenVinoModel`. Not for several threads at once."""
 
-    overhead = 16.0
-
     def __init__(
         self, model: OpenVinoModel, *, slots: int = 16, context: int = 32_768, files: PrefixFiles | None = None
     ) -> None:
         """slots: rows at once. context: tokens of all together."""
         super().__init__(room=slots, capacity=-(-context // BLOCK), block=BLOCK, kept=_MOST_KEPT, files=files)
-        self._model, self.vocabulary = model, model.vocabulary
+        self._model, self.vocabulary, self.overhead = model, model.vocabulary, model.overhead
         # and for tokens too many that rows write
         self._blocks = _Blocks(self._capacity + slots * self._needed(_SIZE))
         self._of: list[list[int]] = [[] for _ in range(slots)]
@@ -136,7 +137,7 @@ class OpenVinoSteps(SharingSteps[list[int]]):
         wanted = [np.arange(end - feed.wanted, end) for end, feed in zip(ends, feeds, strict=True)]
         places = np.concatenate(wanted)
         # the last row writes so many tokens that nobody reads
-        more = _size(sum(counts)) - sum(counts)
+        more = self._size(sum(counts)) - sum(counts)
         counts[-1] += more
         held = [len(self._rows[feed.sequence].held) for feed in feeds]
         used = []
@@ -149,7 +150,7 @@ class OpenVinoSteps(SharingSteps[list[int]]):
         whole: dict[str, Any] = {
             "ids": [*(token for feed in feeds for token in feed.tokens), *[0] * more],
             "positions": np.minimum(positions, self._model.positions - 1),
-            "wanted": np.pad(places, (0, _size(len(places)) - len(places))),
+            "wanted": np.pad(places, (0, self._size(len(places)) - len(places))),
         }
         short: dict[str, Any] = {
             "cached": held,
@@ -167,6 +168,10 @@ class OpenVinoSteps(SharingSteps[list[int]]):
             raise EngineError(f"OpenVINO failed: {error}") from error
         # the next pass writes over them
         return np.array(self._request.get_output_tensor(0).data[: len(places)])
+
+    def _size(self, tokens: int) -> int:
+        """How many tokens a pass has, the padding with them."""
+        return next((size for size in self._model.sizes if tokens <= size), -(-tokens // _SIZE) * _SIZE)
 
     def _taken(self) -> int:
         """A block; kept sequences are let go for it, the one used longest ago first."""
@@ -204,8 +209,3 @@ class OpenVinoSteps(SharingSteps[list[int]]):
         blocks = [self._blocks.take() for _ in range(self._needed(length))]
         self._cache[:, blocks] = state[_BLOCKS].view(self._model.kind)
         return blocks
-
-
-def _size(tokens: int) -> int:
-    """How many tokens a pass has, the padding with them."""
-    return next((size for size in _SIZES if tokens <= size), -(-tokens // _SIZE) * _SIZE)
