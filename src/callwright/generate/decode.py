@@ -55,7 +55,6 @@ class Row:
     sequence: int = -1
     _pending: list[int] = field(default_factory=list)
     _held: int = 0
-    _saved: float = 0.0
     _watched: int = _CLOSE
     _way: list[int] | None = None
     _random: np.random.Generator = field(init=False)
@@ -76,13 +75,12 @@ class Row:
         """Takes its place in an engine."""
         self.sequence, self._held = steps.open(self.prompt, self.prefix_len, self.options.max_new_tokens)
         self.cached = self._held
-        self._saved = steps.overhead
         self._pending = list(self.prompt[self._held :])
         self._force()
 
-    def plan(self) -> tuple[list[int], list[int]]:
-        """What its cache lacks, and a guess of what follows."""
-        return self._pending, self._guess()
+    def plan(self, saved: float) -> tuple[list[int], list[int]]:
+        """What its cache lacks, and a guess of what follows. saved: what a pass less is worth, in guessed tokens."""
+        return self._pending, self._guess(saved)
 
     def fed(self, count: int) -> None:
         """The first `count` pending tokens are in the cache, and others are to follow: a long prompt goes in parts."""
@@ -163,7 +161,7 @@ class Row:
         elif len(self.written) >= self.options.max_new_tokens:
             self.ending = Ending.LENGTH
 
-    def _guess(self) -> list[int]:
+    def _guess(self, saved: float) -> list[int]:
         """What likely follows, as long as that is worth computing: a right token saves a pass, a wrong one costs its
         own computing, with all that the grammar forces behind it."""
         if self.draft is None or len(self._pending) > _PROMPT:
@@ -184,7 +182,7 @@ class Row:
                 self.guard.take(forced)
                 more += forced
             guess += more
-            if chance * self._saved < (1 - chance) * len(more):
+            if chance * saved < (1 - chance) * len(more):
                 del guess[-len(more) :]
                 if self.guard:
                     self.guard.give_back(len(more))
@@ -223,10 +221,12 @@ class Decoder:
     def round(self) -> list[Row]:
         """One pass for all rows -> those that ended. Long prompts go in parts, so that nobody waits for them long."""
         plans, feeds, left = [], [], self._steps.most
+        # what a pass costs beside its tokens is shared by all rows in it
+        saved = self._steps.overhead / max(1, len(self._rows))
         for row in sorted(self._rows, key=Row.waiting):
             if row.ending or not left:
                 continue
-            pending, guess = row.plan()
+            pending, guess = row.plan(saved)
             guess = guess[: max(0, left - len(pending))]
             part = pending[:left]
             whole = len(part) == len(pending)
