@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from callwright.dialects import dialect_for
+from callwright.dialects.base import text_of
 from callwright.generate.engine import StepEngine
 from callwright.generate.fake import FakeSteps
 from callwright.generate.reply import Options, reply
@@ -18,7 +20,7 @@ from callwright.generate.steps import Feed
 from callwright.generate.written import Origin
 from callwright.models.tokenizer import load_tokenizer
 from callwright.schema import validate
-from callwright.types import Conversation, Ending, Message, Tool
+from callwright.types import Conversation, Ending, Message, Tool, ToolCall
 
 SIZE = 49_152
 TOOL = Tool(
@@ -67,6 +69,46 @@ def test_chance_writes_whole_calls(name: str, seed: int, most: int) -> None:
     # random text does not end by itself
     assert answer.reply.ending is Ending.LENGTH
     assert answer.written[-1].origin is Origin.CLOSED
+
+
+@pytest.mark.parametrize("name", ["compact", "xlam"])
+def test_calls_one_after_another_end_between_two(name: str) -> None:
+    """Each call that is opened needs many tokens more than the end of the one before."""
+    tokenizer = load_tokenizer("smollm2-135m")
+    dialect = dialect_for(name, tokenizer)
+    mail = {"to": "Ann", "body": "Hi.", "days": ["monday", "tuesday"], "when": {"hour": 7}}
+    told = Message("assistant", "", calls=(ToolCall("send_mail", mail),) * 6)
+    whole = text_of(dialect.segments(replace(ROW, messages=(*ROW.messages, told))))
+    written = whole.removeprefix(text_of(dialect.prompt(ROW)))
+    assert len(dialect.parse(written, ROW.tools).calls) == 6
+    engine = StepEngine(FakeSteps(tokenizer, [written], SIZE), tokenizer, dialect.stops, 0)
+    for most in range(70, 200, 3):
+        (answer,) = reply(
+            [ROW], dialect, tokenizer, engine, Options(mode="forced", constrain=True, max_new_tokens=most)
+        )
+        assert not answer.reply.broken, most
+        assert len(answer.reply.calls) >= 1
+        assert not any(validate(call.arguments, TOOL.parameters) for call in answer.reply.calls)
+
+
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_an_end_is_looked_for_again_where_none_was_found(first: str) -> None:
+    """From the beginning the way may lead through a tool whose shortest call is too long."""
+    tokenizer = load_tokenizer("smollm2-135m")
+    dialect = dialect_for("hermes", tokenizer)
+    texts = {"type": "array", "items": {"type": "string"}, "minItems": 90}
+    last = "z" if first == "a" else "a"
+    tools = (
+        Tool(f"{first}_long", "Long.", {"type": "object", "properties": {"all": texts}, "required": ["all"]}),
+        Tool(f"{last}_short", "Short.", {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}),
+    )
+    written = f'<tool_call>\n{{"name": "{last}_short", "arguments": {{"x": "{"word " * 200}'
+    engine = StepEngine(FakeSteps(tokenizer, [written], SIZE), tokenizer, dialect.stops, 0)
+    row = Conversation("1", tools, (Message("user", "Write."),))
+    (answer,) = reply([row], dialect, tokenizer, engine, Options(mode="forced", constrain=True, max_new_tokens=100))
+    [call] = answer.reply.calls
+    assert call.name == f"{last}_short"
+    assert not answer.reply.broken
 
 
 def test_too_few_tokens_for_any_call_are_cut() -> None:

@@ -25,8 +25,8 @@ from callwright.types import Ending
 
 # a feed of more tokens is a prompt's, which is not delayed by guesses
 _PROMPT = 32
-# so many tokens before the last it is first looked how a reply could end in form, then after a part of those that are
-# left, and at every one where there are few
+# so many tokens before the last it is first looked how a reply could end in form; then where something is opened, after
+# a part of those that are left, and at every one where there are few
 _CLOSE, _PARTS, _NEAR = 512, 4, 32
 
 
@@ -113,18 +113,21 @@ class Row:
     def _is_late(self, token: int) -> bool:
         """Whether too few tokens would be left behind this one to end in form; then `_way` is what to write instead."""
         left = self.options.max_new_tokens - len(self.written)
-        if not self.closer or not self.guard or left > self._watched or token in self.stops:
+        if not self.closer or not self.guard or left > _CLOSE or token in self.stops:
             return False
         there = self.guard.copy()
         there.take([token])
+        # what forces others opens something, which takes more to close than what is known
+        if left > self._watched and not there.forced():
+            return False
         way = self.closer.way(there, left - 1)
         if way is not None:
-            # looked at again when a part of what is left is gone: what is opened meanwhile takes some to close
             self._watched = left - max(1, (left - len(way) - _NEAR) // _PARTS)
             return False
         self._way = self.closer.way(self.guard, left)
         if self._way is None:
-            self.closer = None
+            # there may be one from where it goes on
+            self._watched = left - max(1, left // _NEAR)
         return self._way is not None
 
     def _close(self) -> None:
