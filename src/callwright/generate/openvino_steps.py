@@ -22,9 +22,9 @@ from callwright.models.paged import BLOCK, WeightBits, openvino, to_paged
 _BLOCKS = "blocks"
 # kept sequences
 _MOST_KEPT = 64
-# OpenVINO prepares all operators anew for a pass of another number of tokens, so passes have some numbers only; where
-# products of bfloat16 are cheap, 16 tokens cost what one does
-_SIZES, _FINE_SIZES = (16, 32), (2, 4, 8, 16, 32)
+# Where products of bfloat16 are cheap, 16 tokens cost what one does, and OpenVINO prepares all operators anew for a
+# pass of another number of them: so passes are padded to a few sizes there. In float32 each token costs its own time.
+_SIZES = (16, 32)
 _SIZE = 64
 
 Precision = Literal["auto", "float32"]
@@ -58,8 +58,7 @@ class OpenVinoModel:
             },
         )
         self.caches, self.vocabulary, self.positions = 2 * paged.layers, paged.vocabulary, positions
-        self.sizes: tuple[int, ...] = _FINE_SIZES if exact else _SIZES
-        self.overhead = 8.0 if exact else 16.0
+        self.padded, self.overhead = not exact, 8.0 if exact else 16.0
         self._ov, self._kind, self._shape = ov, kind, (paged.heads, BLOCK, paged.head_size)
 
     def cache(self, blocks: int) -> NDArray[Any]:
@@ -171,7 +170,9 @@ class OpenVinoSteps(SharingSteps[list[int]]):
 
     def _size(self, tokens: int) -> int:
         """How many tokens a pass has, the padding with them."""
-        return next((size for size in self._model.sizes if tokens <= size), -(-tokens // _SIZE) * _SIZE)
+        if not self._model.padded:
+            return tokens
+        return next((size for size in _SIZES if tokens <= size), -(-tokens // _SIZE) * _SIZE)
 
     def _taken(self) -> int:
         """A block; kept sequences are let go for it, the one used longest ago first."""
