@@ -213,7 +213,10 @@ def first_token(engine: StepEngine, prompt: Prompt) -> float:
 def growth(
     model: OpenVinoModel, subject: Any, rows: Sequence[Conversation], tools: Sequence[Tool]
 ) -> list[dict[str, Any]]:
-    """More tools: the first token cold, warm, and by a new context that finds the tool block on disk; a whole call."""
+    """More tools: the first token cold, warm, and by a new engine that finds the tool block on disk; a whole call.
+
+    Engines are made as `callwright serve` makes them, before the clock starts.
+    """
     found = []
     for count in (16, 48, 200):
         offered = many_tools(count, tools)
@@ -249,6 +252,7 @@ def growth(
 
 def _served(subject: Any, steps: Callable[[], Any], drafted: int = 16) -> Served:
     engine = StepEngine(steps(), subject.tokenizer, subject.dialect.stops, drafted)
+    engine.warm()
     return Served("benchmark", subject.dialect, subject.tokenizer, engine)
 
 

@@ -12,7 +12,7 @@ from callwright.generate.constrain import Grammars
 from callwright.generate.decode import Decoder, Row
 from callwright.generate.draft import Draft, Replies
 from callwright.generate.reply import Completion, Options, Prompt
-from callwright.generate.steps import Steps
+from callwright.generate.steps import Feed, Steps
 from callwright.generate.text import TextStream
 
 # tool sets whose replies are remembered
@@ -63,6 +63,14 @@ class StepEngine:
         finally:
             for row in list(decoder.rows):
                 decoder.drop(row)
+
+    def warm(self) -> None:
+        """What the first reply would wait for: the tokenizer is read for grammars, and a pass takes its memory."""
+        _ = self.grammars
+        token = min(self._stop_ids)
+        sequence, _held = self.steps.open([token], 0, 1)
+        self.steps.forward([Feed(sequence, [token])])
+        self.steps.close(sequence)
 
     def row(self, prompt: Prompt, options: Options, number: int, prefix_len: int) -> Row:
         """A reply to be written. number: of its random choices."""

@@ -214,6 +214,7 @@ def _steps(wanted: Wanted, model: LlamaModel, file: Path, adapter: Path | None =
 def _served(wanted: Wanted, name: str, words: tuple[Any, Dialect], steps: Steps, adapter: Path | None = None) -> Served:
     tokenizer, dialect = words
     engine = StepEngine(steps, tokenizer, dialect.stops, _DRAFTED)
+    engine.warm()
     found = wanted.calibration or (adapter / CALIBRATION if adapter and (adapter / CALIBRATION).is_file() else None)
     return Served(
         name,
