@@ -120,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     rng = random.Random(0)
     bodies = []
-    for row in requests(500)[0]:
+    for row in requests(250)[0]:
         sent = to_row(asked(row))
         bodies.append({"model": "tuned", "messages": sent["messages"], "tools": sent["tools"], "max_tokens": 128})
     kinds = ["plain"] * 5 + ["stream"] * 4 + ["left"]
