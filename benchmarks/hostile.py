@@ -1,6 +1,6 @@
 """10,000 malformed requests to a running server: refused with a message, never 500, never a hang?
 
-    pip install -e '.[serve]' schemathesis
+    pip install -e '.[serve,dev]' schemathesis
     python benchmarks/hostile.py      # about ten minutes on two cores
 
 Half come from schemathesis, which reads the server's OpenAPI document and sends what it allows and what it does not;
@@ -24,7 +24,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import httpx
+import httpx2
 
 from common import ROOT, write_result
 
@@ -148,9 +148,9 @@ def main() -> None:
     worst = 0.0
     bad: list[str] = []
     with running([served([CALL, "It rains."])], Settings(keys=["secret"], timeout=20)) as address:
-        client = httpx.Client(base_url=address, timeout=60, headers={"Authorization": "Bearer secret"})
+        client = httpx2.Client(base_url=address, timeout=60, headers={"Authorization": "Bearer secret"})
 
-        def note(kind: str, response: httpx.Response, what: Any = "") -> None:
+        def note(kind: str, response: httpx2.Response, what: Any = "") -> None:
             statuses[f"{kind} {response.status_code}"] += 1
             wrong = response.status_code >= 500
             if 400 <= response.status_code < 500:
@@ -179,14 +179,14 @@ def main() -> None:
             response = client.post("/v1/chat/completions", json=body)
             hard[name] = [response.status_code, round(time.perf_counter() - start, 2), response.text[:120]]
         start = time.perf_counter()
-        large = httpx.post(
+        large = httpx2.post(
             f"{address}/v1/chat/completions",
             content=b"x" * 100_000_000,
             headers={"Authorization": "Bearer secret"},
             timeout=60,
         )
         hard["100 MB"] = [large.status_code, round(time.perf_counter() - start, 2), large.text[:120]]
-        hard["no key"] = [httpx.post(f"{address}/v1/chat/completions", json=GOOD).status_code, 0, ""]
+        hard["no key"] = [httpx2.post(f"{address}/v1/chat/completions", json=GOOD).status_code, 0, ""]
         still = client.post("/v1/chat/completions", json=GOOD).status_code
     result = {
         "statuses": dict(sorted(statuses.items())),
@@ -205,7 +205,7 @@ def by_schema(address: str, count: int, note: Any) -> float:
     from hypothesis import HealthCheck, Phase, given, settings
     from schemathesis import GenerationMode
 
-    document = httpx.get(f"{address}/openapi.json", headers={"Authorization": "Bearer secret"}).json()
+    document = httpx2.get(f"{address}/openapi.json", headers={"Authorization": "Bearer secret"}).json()
     schema = schemathesis.openapi.from_dict(document)
     operations = [each.ok() for each in schema.get_all_operations()]
     posts = [each for each in operations if each.method == "post"]
