@@ -4,7 +4,9 @@
     python benchmarks/drafting.py --adapter runs/hwu64_16/adapter [--rows 250]      # about ten minutes on two cores
 
 Requests of hwu64's dev rows to its 16 tools, and of Seal-Tools' dev rows to their own, with the embedded model and the
-adapter, under the tools' grammar. `plain` decides every token by a pass of its own.
+adapter, under the tools' grammar: with guesses and forced tokens (`guessed`), with forced tokens alone (`forced`), and
+with every token decided by a pass of its own (`plain`). Forced text is split into tokens as the tokenizer splits it, and
+`plain` may split it in another way ("user" "name" for "username"): their texts are compared, and their tokens counted.
 A pass of another number of tokens rounds in another way, so near a tie the lower precisions may decide otherwise; in
 float32 nothing is near enough.
 """
@@ -54,6 +56,10 @@ def plain(steps: Any, subject: Any, rows: Sequence[Conversation]) -> list[Answer
         Guard.forced = before  # type: ignore[method-assign]
 
 
+def same(some: Sequence[Answer], others: Sequence[Answer], what: str) -> list[bool]:
+    return [getattr(one, what) == getattr(other, what) for one, other in zip(some, others, strict=True)]
+
+
 def opener(engine: str, subject: Any, folder: Path) -> Callable[[], Any]:
     """Makes steps with room for one row."""
     if engine == "torch":
@@ -79,26 +85,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         opened = opener(options.engine, subject, Path(folder))
         # one row at a time: what rows beside it do to the last bits is no matter of guesses
-        with_guesses = answers(opened(), subject, rows, 16)
+        guessed = answers(opened(), subject, rows, 16)
+        forced = answers(opened(), subject, rows, 0)
         without = plain(opened(), subject, rows)
-    pairs = list(zip(rows, with_guesses, without, strict=True))
     different = [
-        {"row": row.id, "with": one.raw, "without": other.raw}
-        for row, one, other in pairs
-        if one.token_ids != other.token_ids
+        {"row": row.id, "guessed": one.raw, "forced": two.raw, "plain": three.raw}
+        for row, one, two, three in zip(rows, guessed, forced, without, strict=True)
+        if one.token_ids != two.token_ids or two.raw != three.raw
     ]
-    write_result(
-        "drafting",
-        {
-            "engine": options.engine,
-            "requests": len(rows),
-            "equal": len(rows) - len(different),
-            "tokens": sum(one.tokens for one in with_guesses),
-            "passes": sum(one.passes for one in with_guesses),
-            "passes_without": sum(one.passes for one in without),
-            "different": different,
+    result = {
+        "engine": options.engine,
+        "requests": len(rows),
+        "tokens": sum(one.tokens for one in guessed),
+        "passes": {
+            name: sum(one.passes for one in made)
+            for name, made in (("guessed", guessed), ("forced", forced), ("plain", without))
         },
-    )
+        "equal": {
+            "guessed and forced, tokens": sum(same(guessed, forced, "token_ids")),
+            "forced and plain, texts": sum(same(forced, without, "raw")),
+            "forced and plain, tokens": sum(same(forced, without, "token_ids")),
+        },
+        "different": different,
+    }
+    write_result("drafting", result)
     raise SystemExit(1 if different else 0)
 
 

@@ -93,7 +93,7 @@ def broken(rng: random.Random) -> bytes:
         elif what < 0.65:
             del inside[key]
         elif what < 0.75:
-            inside[key] = rng.choice([body.get("messages", 1), json.dumps(inside[key])])
+            inside[key] = rng.choice([copy.deepcopy(body.get("messages", 1)), json.dumps(inside[key])])
             body = json.loads(json.dumps(body)[:200_000]) if len(json.dumps(body)) < 200_000 else copy.deepcopy(GOOD)
         elif isinstance(inside, dict):
             inside[rng.choice(["$ref", "enum", "pattern", "type", "weird", "anyOf"])] = rng.choice(
