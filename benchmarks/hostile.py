@@ -162,7 +162,11 @@ def main() -> None:
         for _ in range(options.bodies):
             raw = broken(rng)
             start = time.perf_counter()
-            note("fuzzer", client.post("/v1/chat/completions", content=raw), raw)
+            try:
+                note("fuzzer", client.post("/v1/chat/completions", content=raw), raw)
+            except httpx2.TransportError as error:
+                # also what comes of a connection that a failure before has closed
+                bad.append(f"fuzzer {error!r} {raw!r:.300}")
             worst = max(worst, time.perf_counter() - start)
         worst = max(worst, by_schema(address, options.bodies, note))
         hard = {}

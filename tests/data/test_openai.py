@@ -117,6 +117,7 @@ def test_a_late_sign_decides_for_the_file(tmp_path: Path) -> None:
     ("content", "why"),
     [
         ([{"type": "image_url", "image_url": {}}], "part of type 'image_url'; only text"),
+        ([{"type": ["text"], "text": "hi"}], "part of type ['text']; only text"),
         ([5], "is a list; it must be a text"),
         ({"type": "text", "text": "x"}, "is an object"),
     ],

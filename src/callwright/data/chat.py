@@ -85,7 +85,7 @@ def _part(part: str | JsonObject, role: Role, what: str, where: str) -> str | No
     if isinstance(part, str):
         return part if role != "tool" else None
     kind = part.get("type")
-    if kind in _TEXT_PARTS:
+    if isinstance(kind, str) and kind in _TEXT_PARTS:
         return text(part.get("text") if kind != "refusal" else part.get("refusal"), what, where)
     if role == "tool":
         return None
