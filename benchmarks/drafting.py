@@ -1,12 +1,12 @@
 """Greedy replies with guesses and forced tokens, and without: the same tokens, in how many passes?
 
     pip install -e '.[openvino]'
-    python benchmarks/drafting.py --adapter runs/hwu64_16/adapter [--rows 250]      # about ten minutes on two cores
+    python benchmarks/drafting.py --adapter runs/hwu64_16/adapter [--rows 250]      # about half an hour on two cores
 
 Requests of hwu64's dev rows to its 16 tools, and of Seal-Tools' dev rows to their own, with the embedded model and the
 adapter, under the tools' grammar: with guesses and forced tokens (`guessed`), with forced tokens alone (`forced`), and
-with every token decided by a pass of its own (`plain`). Forced text is split into tokens as the tokenizer splits it, and
-`plain` may split it in another way ("user" "name" for "username"): their texts are compared, and their tokens counted.
+with every token decided by a pass of its own (`plain`). The tokenizer splits forced text, and `plain` may split it in
+another way ("user" "name" for "username"): their texts are compared, and their tokens counted.
 A pass of another number of tokens rounds in another way, so near a tie the lower precisions may decide otherwise; in
 float32 nothing is near enough.
 """
