@@ -66,6 +66,7 @@ class _Unfolded:
     def __init__(self, root: Any) -> None:
         self._root = root
         self._known: dict[str, int] = {}
+        self._finite: set[str] = set()
 
     def size(self, value: Any) -> int:
         """Of a part."""
@@ -87,14 +88,17 @@ class _Unfolded:
     def is_endless(self, reference: str) -> bool:
         """Whether it refers to a reference, and so on, and never to anything else."""
         seen: set[str] = set()
-        while reference not in seen:
+        while reference not in self._finite:
+            if reference in seen:
+                return True
             seen.add(reference)
             found = self._found(reference)
             further = found.get("$ref") if isinstance(found, dict) else None
             if not isinstance(further, str):
-                return False
+                break
             reference = further
-        return True
+        self._finite |= seen
+        return False
 
     def _found(self, reference: str) -> Any:
         found = self._root
