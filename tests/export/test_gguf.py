@@ -32,7 +32,7 @@ def adapted(folder: Path, **changes: Any) -> Path:
     torch.manual_seed(0)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
-            parameter.data.normal_(std=0.02)
+            parameter.data.normal_(std=0.04)
     model.save_pretrained(str(folder), save_embedding_layers=False)
     return folder
 
@@ -85,7 +85,7 @@ def test_adapters_share_one_base(adapter: Path, merged: Any, tmp_path: Path) -> 
     tuned = LlamaSteps(base, adapter=tmp_path / "lora.gguf", slots=1, kept=0, context=256)
     expected = logits(TorchSteps(merged, slots=1))
     assert alike(logits(tuned), expected) > 0.99
-    assert alike(logits(plain), expected) < 0.985
+    assert alike(logits(plain), expected) < 0.96
     assert alike(logits(tuned), expected) > 0.99
 
 
