@@ -78,7 +78,13 @@ def generated(count: int) -> Iterator[Conversation]:
     """One to four tools of one to four parameters each."""
     found: list[Any] = []
 
-    @settings(max_examples=count * 10, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=count * 10,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(schemas)
     def draw(schema: Any) -> None:
         found.append(schema)

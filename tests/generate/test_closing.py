@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from callwright.dialects import dialect_for
 from callwright.dialects.base import text_of
+from callwright.generate.closing import Closer
+from callwright.generate.constrain import Grammars
 from callwright.generate.engine import StepEngine
 from callwright.generate.fake import FakeSteps
 from callwright.generate.reply import Options, reply
@@ -109,6 +111,32 @@ def test_an_end_is_looked_for_again_where_none_was_found(first: str) -> None:
     [call] = answer.reply.calls
     assert call.name == f"{last}_short"
     assert not answer.reply.broken
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        ({"type": "number"}, "[null, 0.0, 1.0000155"),
+        ({"type": "number", "exclusiveMinimum": 1}, "[1.0000"),
+        ({"type": "number", "exclusiveMaximum": -0.5}, "[-0.5000"),
+        ({"type": "integer", "multipleOf": 40}, "[1"),
+    ],
+)
+def test_numbers_that_could_go_on_for_ever_end(number: dict[str, Any], written: str) -> None:
+    tokenizer = load_tokenizer("smollm2-135m")
+    dialect = dialect_for("hermes", tokenizer)
+    items = {"anyOf": [number, {"type": "null"}]}
+    numbers = {"type": "array", "items": items, "minItems": 4}
+    tool = Tool("add", "Add.", {"type": "object", "properties": {"all": numbers}, "required": ["all"]})
+    grammar = dialect.grammar([tool], "required", {}, parallel=False, thinking="none")
+    stops = [tokenizer.convert_tokens_to_ids(stop) for stop in dialect.stops]
+    guard = Grammars(tokenizer, SIZE, stops).start(grammar.lark)
+    begun = '<tool_call>\n{"name": "add", "arguments": {"all": ' + written
+    guard.take(tokenizer(begun, add_special_tokens=False)["input_ids"])
+    way = Closer(tokenizer, stops).way(guard, 80)
+    assert way is not None
+    [call] = dialect.parse(begun + tokenizer.decode(way, skip_special_tokens=True), [tool]).calls
+    assert not validate(call.arguments, tool.parameters)
 
 
 def test_too_few_tokens_for_any_call_are_cut() -> None:

@@ -16,8 +16,10 @@ from callwright.generate.constrain import Guard
 _LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)+)"')
 # what only a text admits
 _PROBES = ("Qz", "~;")
-# what ends something, then what is short
-_SHORT = ("}", "]", ")", '"', "'", "0", "null", "true", "</", "\n")
+# what ends something, then what goes on to the next, then what is short
+_SHORT = ("}", "]", ")", ",", '"', "'", "0", "null", "true", "</", "\n")
+# a number that no zeros bring to an end must get larger
+_ZEROS, _MORE = 8, "9"
 
 
 class Closer:
@@ -28,6 +30,7 @@ class Closer:
         self._probes = [self._tokens(text) for text in _PROBES]
         self._short = [self._tokens(text) for text in _SHORT]
         self._filler = self._tokens("a")
+        self._zero, self._more = self._tokens("0"), self._tokens(_MORE)
         self._ends = lru_cache(maxsize=256)(self._ends_of)
 
     def way(self, guard: Guard, most: int) -> list[int] | None:
@@ -41,14 +44,14 @@ class Closer:
                 return found
             if here.complete:
                 return [*found, self._stop]
-            more = here.forced() or self._next(here)
+            more = here.forced() or self._next(here, found)
             if not more:
                 return None
             here.take(more)
             found += more
         return None
 
-    def _next(self, here: Guard) -> list[int]:
+    def _next(self, here: Guard, found: list[int]) -> list[int]:
         if self._is_free(here):
             for end in self._ends(here.lark):
                 if self._fits(here, end):
@@ -57,7 +60,9 @@ class Closer:
                     if not self._is_free(there):
                         return end
             return self._filler if self._fits(here, self._filler) else self._first(here)
-        return next((short for short in self._short if self._fits(here, short)), None) or self._first(here)
+        short = next((short for short in self._short if self._fits(here, short)), None) or self._first(here)
+        is_endless = short == self._zero and found[-_ZEROS * len(short) :] == _ZEROS * short
+        return self._more if is_endless and self._fits(here, self._more) else short
 
     def _is_free(self, here: Guard) -> bool:
         """Whether it stands inside a text."""
