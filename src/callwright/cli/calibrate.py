@@ -18,6 +18,9 @@ def calibrate(  # noqa: PLR0913  # one argument an option
     adapter: Annotated[str | None, typer.Option("--adapter", help="A trained adapter's folder.")] = None,
     tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
     dialect: Annotated[str, typer.Option("--dialect", help="'auto': the adapter's own, or the model's.")] = "auto",
+    engine: Annotated[
+        str, typer.Option("--engine", help="As `callwright serve` has it, which should serve by the same one.")
+    ] = "auto",
     rows: Annotated[int | None, typer.Option("--rows", help="Draw so many rows, with seed 1.")] = None,
     precision: Annotated[float, typer.Option("--precision", help="Of the calls that are run at once.")] = 0.95,
     output: Annotated[
@@ -29,10 +32,9 @@ def calibrate(  # noqa: PLR0913  # one argument an option
     """Fit probabilities of calls to what was right on dev rows, and print how well they hold on rows left out."""
     from callwright.cli.console import Terminal, out, print_json
     from callwright.errors import DataError, RecipeError
-    from callwright.generate.local import LocalEngine
     from callwright.pipeline.calibrate import calibrated, judged_calls
-    from callwright.pipeline.evaluate import open_subject
     from callwright.pipeline.rows import held_out_rows
+    from callwright.pipeline.serving import Wanted, engine_named, open_served
     from callwright.recipe import Eval
     from callwright.report.charts import reliability_diagram
     from callwright.score.calibration import CALIBRATION
@@ -45,11 +47,14 @@ def calibrate(  # noqa: PLR0913  # one argument an option
     if target is None:
         raise RecipeError("--output: say where to write the calibration; there is no adapter's folder to put it in")
     asked = held_out_rows(Eval(data=data, rows=rows), load_tools(tools) if tools else ())
-    subject = open_subject(model, Path(adapter) if adapter else None, dialect)
-    engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops)
+    (served,) = open_served(Wanted(model, (adapter,) if adapter else (), dialect=dialect, engine=engine_named(engine)))
     watch = Terminal()
     judged = judged_calls(
-        engine, asked, subject.dialect, subject.tokenizer, lambda done: watch.scoring(subject.name, done, len(asked))
+        served.engine,
+        asked,
+        served.dialect,
+        served.tokenizer,
+        lambda done: watch.scoring(served.name, done, len(asked)),
     )
     watch.close()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
@@ -47,9 +47,9 @@ def serve(  # noqa: PLR0913  # what a server is told
 ) -> None:
     """Serve a model: /v1/chat/completions, /v1/completions, /v1/models, /health, /metrics, and a page at /."""
     from callwright.cli.console import err, print_json
-    from callwright.errors import MissingExtra, RecipeError
+    from callwright.errors import MissingExtra
     from callwright.models.bundled import cache_folder
-    from callwright.pipeline.serving import EngineName, Wanted, open_served
+    from callwright.pipeline.serving import Wanted, engine_named, open_served
     from callwright.serve.app import make_app
     from callwright.serve.desk import Settings
 
@@ -58,8 +58,6 @@ def serve(  # noqa: PLR0913  # what a server is told
     except ImportError:
         raise MissingExtra("serve", "uvicorn") from None
     keys = [*(key or ()), *filter(None, [os.environ.get(_KEY)])]
-    if engine not in get_args(EngineName):
-        raise RecipeError(f"--engine '{engine}': give one of {', '.join(get_args(EngineName))}")
     wanted = Wanted(
         model,
         tuple(adapter or ()),
@@ -67,7 +65,7 @@ def serve(  # noqa: PLR0913  # what a server is told
         dialect,
         context=context,
         slots=slots,
-        engine=cast("EngineName", engine),
+        engine=engine_named(engine),
         constrain=not free,
         calibration=Path(calibration) if calibration else None,
         cache=cache_folder() / "prefixes" if cache == "auto" else Path(cache) if cache else None,

@@ -12,7 +12,14 @@ from callwright.generate.confidence import Sureness, sureness
 from callwright.generate.engine import StepEngine
 from callwright.generate.reply import Answer, Options
 from callwright.pipeline.evaluate import answered
-from callwright.score.calibration import Calibration, calibrate, expected_error, reliability, right_calls
+from callwright.score.calibration import (
+    Calibration,
+    calibrate,
+    expected_error,
+    left_out,
+    reliability,
+    right_calls,
+)
 from callwright.score.stats import Interval, wilson
 from callwright.types import Conversation, JsonObject
 
@@ -22,7 +29,7 @@ Judged = tuple[Sureness, bool]
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What came of it. Figures are of the half of the rows that nothing was fitted to.
+    """What came of it. Figures are of every tenth of the rows by a fit to the others.
 
     error_before: the expected calibration error of the plain probabilities, error_after: of the calibrated ones.
     acted: calls at or above the threshold to act, acted_right: of these. precision: the 95% interval of their share.
@@ -83,17 +90,14 @@ def surenesses(
 
 
 def calibrated(rows: Sequence[Sequence[Judged]], precision: float) -> Calibrated:
-    """Fits the even rows, measures on the odd ones, and then fits all, which is what is given.
+    """Fits all rows, which is what is given; measured is each tenth of them, by a fit to the others.
 
     Raises ValueError as `calibrate`.
     """
-    halves = [[call for row in rows[start::2] for call in row] for start in (0, 1)]
-    fitted = calibrate(halves[0], precision)
-    right = [good for _, good in halves[1]]
-    before = [math.exp(sure.total) for sure, _ in halves[1]]
-    after = [fitted.probability(sure) for sure, _ in halves[1]]
-    acted = [good for chance, good in zip(after, right, strict=True) if chance >= fitted.act]
-    whole = calibrate([call for row in rows for call in row], precision)
+    whole = calibrate(rows, precision)
+    after, run, right = left_out(rows, precision)
+    before = [math.exp(sure.total) for row in rows for sure, _ in row]
+    acted = [good for good, ran in zip(right, run, strict=True) if ran]
     return Calibrated(
         whole,
         expected_error(before, right),

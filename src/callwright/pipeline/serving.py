@@ -8,11 +8,11 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
-from callwright.errors import ModelError
+from callwright.errors import ModelError, RecipeError
 from callwright.export.gguf import lora_fits, write_gguf, write_lora
 from callwright.generate.engine import StepEngine
 from callwright.generate.llama_cpp import LlamaModel, LlamaSteps
@@ -63,8 +63,18 @@ class Wanted:
     cache: Path | None = None
 
 
+def engine_named(name: str) -> EngineName:
+    """What `--engine` says. Raises RecipeError."""
+    if name not in get_args(EngineName):
+        raise RecipeError(f"--engine '{name}': give one of {', '.join(get_args(EngineName))}")
+    return cast("EngineName", name)
+
+
 def open_served(wanted: Wanted) -> list[Served]:
-    """Loads what is to be served. Raises ModelError, EngineError, MissingExtra."""
+    """Loads what is to be served. Raises ModelError, EngineError, MissingExtra, and DataError for a calibration."""
+    if wanted.calibration:
+        # what is wrong with it is said before the models are read
+        load_calibration(wanted.calibration)
     if wanted.model.endswith(".gguf"):
         return [_of_file(wanted)]
     named = [_named(adapter) for adapter in wanted.adapters]

@@ -25,6 +25,7 @@ Decision = Literal["act", "confirm", "refuse"]
 # pulls weights towards the plain log-probability, as one more row of doubt does
 _PRIOR = 1.0
 _STEPS = 50
+_PARTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +68,37 @@ def load_calibration(path: Path) -> Calibration:
         raise DataError(str(path), f"is not a calibration: {error}") from None
 
 
-def calibrate(calls: Sequence[tuple[Sureness, bool]], precision: float = 0.95, floor: float = 0.5) -> Calibration:
-    """Fits calls and whether each was right; at the threshold to act, at least `precision` of these calls are right,
-    by the lower end of what that share may be (one standard error). Below `floor` a call is left.
+def calibrate(
+    rows: Sequence[Sequence[tuple[Sureness, bool]]], precision: float = 0.95, floor: float = 0.5
+) -> Calibration:
+    """Fits the calls of each row and whether they were right.
+
+    At the threshold to act at least `precision` of the calls are right, by the probabilities that a tenth of the rows
+    gets from a fit to the others. Below `floor` a call is left.
 
     Raises ValueError where all calls were right, or all wrong: nothing can be told from them.
     """
-    right = np.array([good for _, good in calls], dtype=np.float64)
+    features, right, parts = _flat(rows)
     if not 0 < right.sum() < len(right):
         raise ValueError(f"{int(right.sum())} of {len(right)} calls are right; it takes both kinds")
-    features = np.array([[1.0, sure.name, sure.arguments, sure.least] for sure, _ in calls])
-    weights = _fitted(features, right)
-    chances = 1 / (1 + np.exp(-features @ weights))
-    act = _threshold(chances, right, precision)
-    bias, name, arguments, least = (float(weight) for weight in weights)
-    return Calibration(bias, name, arguments, least, act, min(floor, act))
+    return _calibrated(features, right, parts, precision, floor)
+
+
+def left_out(
+    rows: Sequence[Sequence[tuple[Sureness, bool]]], precision: float = 0.95
+) -> tuple[list[float], list[bool], list[bool]]:
+    """For every call: its probability, and whether it would be run, by a calibration that did not see its tenth of the
+    rows, thresholds and all; and whether it was right."""
+    features, right, parts = _flat(rows)
+    chances, run = np.zeros(len(right)), np.zeros(len(right), dtype=bool)
+    for part in set(parts.tolist()):
+        out = parts == part
+        fitted = _calibrated(features[~out], right[~out], parts[~out], precision, 0.0)
+        slopes = np.array([fitted.bias, fitted.name, fitted.arguments, fitted.least])
+        chances[out] = _chances(features[out], slopes)
+        run[out] = chances[out] >= fitted.act
+    cut = np.array([sure.cut for row in rows for sure, _ in row], dtype=bool)
+    return np.where(cut, 0.0, chances).tolist(), (run & ~cut).tolist(), (right > 0).tolist()
 
 
 def right_calls(row: RowScore) -> list[bool]:
@@ -104,13 +121,40 @@ def reliability(chances: Sequence[float], right: Sequence[bool], bins: int = 10)
     return [(float(given[part].mean()), float(true[part].mean()), len(part)) for part in parts]
 
 
+def _flat(
+    rows: Sequence[Sequence[tuple[Sureness, bool]]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Of all calls: [N, 4] a one and three log-probabilities, [N] whether it was right, [N] the tenth of its row."""
+    calls = [(sure, good, number % _PARTS) for number, row in enumerate(rows) for sure, good in row]
+    features = [[1.0, sure.name, sure.arguments, sure.least] for sure, _, _ in calls]
+    right = np.array([good for _, good, _ in calls], dtype=np.float64)
+    return np.array(features).reshape(-1, 4), right, np.array([part for _, _, part in calls], dtype=np.int64)
+
+
+def _calibrated(
+    features: NDArray[np.float64], right: NDArray[np.float64], parts: NDArray[np.int64], precision: float, floor: float
+) -> Calibration:
+    by_others = np.zeros(len(right))
+    for part in set(parts.tolist()):
+        out = parts == part
+        by_others[out] = _chances(features[out], _fitted(features[~out], right[~out]))
+    act = _threshold(by_others, right, precision)
+    bias, name, arguments, least = (float(weight) for weight in _fitted(features, right))
+    return Calibration(bias, name, arguments, least, act, min(floor, act))
+
+
+def _chances(features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(features @ weights, -60, 60)))
+    return found
+
+
 def _fitted(features: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
     """Newton's method for logistic regression [N, 4] -> [4], slopes held near 1/3 each."""
     prior = np.array([0.0, *[1 / 3] * (features.shape[1] - 1)])
     pull = np.diag([1e-3, *[_PRIOR] * (features.shape[1] - 1)])
     weights = prior.copy()
     for _ in range(_STEPS):
-        chances = 1 / (1 + np.exp(-np.clip(features @ weights, -60, 60)))
+        chances = _chances(features, weights)
         gradient = features.T @ (right - chances) - pull @ (weights - prior)
         spread = chances * (1 - chances)
         step = np.linalg.solve((features * spread[:, None]).T @ features + pull, gradient)
@@ -121,11 +165,10 @@ def _fitted(features: NDArray[np.float64], right: NDArray[np.float64]) -> NDArra
 
 
 def _threshold(chances: NDArray[np.float64], right: NDArray[np.float64], precision: float) -> float:
-    """The lowest probability from which on the calls are right often enough; above all where none are."""
+    """The lowest probability from which on the calls are right often enough, and so many that one wrong one would not
+    be too many; above all where there is none."""
     order = np.argsort(-chances, kind="stable")
-    hits = np.cumsum(right[order])
     counts = np.arange(1, len(order) + 1)
-    shares = hits / counts
-    sure = shares - np.sqrt(np.maximum(shares * (1 - shares), 1e-9) / counts)
-    enough = np.flatnonzero(sure >= precision)
+    shares = np.cumsum(right[order]) / counts
+    enough = np.flatnonzero((shares >= precision) & (counts * (1 - precision) >= 1 - 1e-9))
     return float(chances[order[enough[-1]]]) if len(enough) else 1.0
