@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 from collections.abc import Sequence
@@ -262,7 +263,23 @@ def test_a_pattern_means_what_the_validator_takes_it_for(pattern: str) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
+    [*PATTERNS, '^[^"]*$', r"^[^\\]*$", r"^[^'\n]*$", '^[^"a]$', r'^[!-~]"[^"\\]+$', r"^\\.$", r"^[^\W]\W[^\s\"]*$"],
+)
+def test_a_pattern_means_the_same_in_json(pattern: str) -> None:
+    """Quotes, backslashes and control characters are escaped there, and are still what a set leaves out."""
+    whole = anchored(pattern)
+    assert whole is not None
+    accepting = as_matcher("start: %json " + json.dumps({"type": "string", "pattern": f"^(?:{whole})$"}))
+    texts = [*TEXTS, '"', "\\", 'a"', "a\\", 'a"b', '"a', "a'", "\\n", '\\"', '!"x', 'a!"', "\t"]
+    schema = {"pattern": pattern}
+    written = [text for text in texts if accepts(accepting, json.dumps(text, ensure_ascii=False))]
+    assert written == [text for text in texts if admits(schema, text)]
+
+
+@pytest.mark.parametrize(
+    "pattern",
     [
+        r"^[\x00-!#-~]+$",
         "(?=a)b",
         "(?!a)b",
         r"(a)\1",

@@ -15,13 +15,14 @@ from callwright.dialects import dialect_for
 from callwright.dialects.base import text_of
 from callwright.generate.closing import Closer
 from callwright.generate.constrain import Grammars
+from callwright.generate.decode import Decoder, Row
 from callwright.generate.engine import StepEngine
 from callwright.generate.fake import FakeSteps
 from callwright.generate.reply import Options, reply
 from callwright.generate.steps import Feed
 from callwright.generate.written import Origin
 from callwright.models.tokenizer import load_tokenizer
-from callwright.schema import validate
+from callwright.schema import normalise, validate
 from callwright.types import Conversation, Ending, Message, Tool, ToolCall
 
 SIZE = 49_152
@@ -137,6 +138,62 @@ def test_numbers_that_could_go_on_for_ever_end(number: dict[str, Any], written: 
     assert way is not None
     [call] = dialect.parse(begun + tokenizer.decode(way, skip_special_tokens=True), [tool]).calls
     assert not validate(call.arguments, tool.parameters)
+
+
+PATTERNS = [
+    *(r"^[a-z]{3}-[0-9]{4}$", '^[^"]*x$', r"^(foo|bar)+=[A-Z]{12}$", r"^[(][)0-9,]+;$", r"^https?://[a-z.]+/x{20}$"),
+    *(r"^\+[1-9][0-9]{6,14}$", r"^[\w.]+@[\w.]+\.[a-z]{2,}$", r"\.(?:png|jpg)$"),
+]
+STRICT: list[dict[str, Any]] = [
+    *({"type": "string", "pattern": pattern} for pattern in PATTERNS),
+    *({"type": "string", "format": form} for form in ("uri", "email", "date-time", "uuid", "ipv4", "json-pointer")),
+    {"type": "string", "minLength": 60},
+    {"type": "integer", "minimum": 123456789, "maximum": 123456799},
+    {"type": "number", "minimum": 0.123, "maximum": 0.1234},
+    {"type": "array", "items": {"type": "string", "format": "uri"}, "minItems": 3},
+]
+
+
+@pytest.mark.parametrize("name", ["hermes", "qwen3-coder", "pythonic", "functiongemma"])
+@pytest.mark.parametrize("schema", STRICT, ids=str)
+def test_what_a_schema_asks_for_is_found(name: str, schema: dict[str, Any]) -> None:
+    tokenizer = load_tokenizer("smollm2-135m")
+    dialect = dialect_for(name, tokenizer)
+    tool = Tool("f", "", normalise({"type": "object", "properties": {"p": schema}, "required": ["p"]}))
+    grammar = dialect.grammar([tool], "required", {}, parallel=False, thinking="none")
+    assert not grammar.unenforced
+    stops = [tokenizer.convert_tokens_to_ids(stop) for stop in dialect.stops]
+    way = Closer(tokenizer, stops).way(Grammars(tokenizer, SIZE, stops).start(grammar.lark), 400)
+    assert way is not None
+    written = tokenizer.decode([token for token in way if token not in stops])
+    [call] = dialect.parse(written, [tool]).calls
+    assert not validate(call.arguments, tool.parameters)
+
+
+def test_a_reply_goes_on_where_its_end_is_only_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended where it stands, it would lose what it had room for."""
+    tokenizer = load_tokenizer("smollm2-135m")
+    dialect = dialect_for("hermes", tokenizer)
+    way = Closer.way
+    monkeypatch.setattr(
+        Closer, "way", lambda self, guard, most: None if guard is not row.guard else way(self, guard, most)
+    )
+    mail = {"to": "Ann", "body": "Hi.", "days": ["monday", "tuesday"], "when": {"hour": 7}}
+    told = Message("assistant", "", calls=(ToolCall("send_mail", mail),))
+    whole = text_of(dialect.segments(replace(ROW, messages=(*ROW.messages, told))))
+    written = whole.removeprefix(text_of(dialect.prompt(ROW))).removesuffix("<|im_end|>\n")
+    stops = [tokenizer.convert_tokens_to_ids(stop) for stop in dialect.stops]
+    grammar = dialect.grammar([TOOL], "required", {}, parallel=False, thinking="none")
+    guard = Grammars(tokenizer, SIZE, stops).start(grammar.lark)
+    steps = FakeSteps(tokenizer, [written], SIZE)
+    options = Options(mode="forced", constrain=True, max_new_tokens=200)
+    row = Row([5], 0, options, frozenset(stops), guard, closer=Closer(tokenizer, stops))
+    decoder = Decoder(steps)
+    decoder.add(row)
+    while row.ending is None:
+        decoder.round()
+    assert row.ending is Ending.STOP
+    assert tokenizer.decode([token for token in row.tokens if token not in stops]) == written
 
 
 def test_too_few_tokens_for_any_call_are_cut() -> None:

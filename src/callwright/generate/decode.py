@@ -28,6 +28,8 @@ _PROMPT = 32
 # so many tokens before the last it is first looked how a reply could end in form; then where something is opened, after
 # a part of those that are left, and at every one where there are few
 _CLOSE, _PARTS, _NEAR = 512, 4, 32
+# an end that is more tokens away is none
+_FAR = 2048
 
 
 @dataclass
@@ -125,6 +127,9 @@ class Row:
             self._watched = left - max(1, (left - len(way) - _NEAR) // _PARTS)
             return False
         self._way = self.closer.way(self.guard, left)
+        if self._way and left > len(self._way) + _NEAR and self.closer.way(there, _FAR) is None:
+            # there is time, and nothing says that the end is far: it is only not seen from there
+            self._way = None
         if self._way is None:
             # there may be one from where it goes on
             self._watched = left - max(1, left // _NEAR)

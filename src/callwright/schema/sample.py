@@ -255,7 +255,7 @@ def _number(schema: JsonObject, sampler: _Sampler) -> int | float:
 
 
 def _string(schema: JsonObject, sampler: _Sampler) -> str:
-    if "pattern" in schema and (made := _matching(schema["pattern"], sampler.rng)) is not None:
+    if "pattern" in schema and (made := matching(schema["pattern"], sampler.rng)) is not None:
         return made
     maker = _FORMATS.get(schema.get("format", ""))
     if maker is not None:
@@ -270,7 +270,7 @@ def _string(schema: JsonObject, sampler: _Sampler) -> str:
 _UNBOUNDED = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|([*+])\??|\{(\d+),\}\??")
 
 
-def _matching(pattern: str, rng: random.Random) -> str | None:
+def matching(pattern: str, rng: random.Random) -> str | None:
     """A short text that matches; None for a pattern that Python cannot read (JSON Schema speaks ECMA's dialect)."""
     import rstr
 
