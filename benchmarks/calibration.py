@@ -1,11 +1,11 @@
 """How far the probabilities of calls can be trusted: `callwright calibrate` on hwu64's dev rows to its 16 tools.
 
-    pip install -e .
-    python benchmarks/calibration.py --adapter runs/hwu64_16/adapter      # about five minutes on two cores
+    pip install -e '.[openvino]'
+    python benchmarks/calibration.py --adapter runs/hwu64_16/adapter      # about two minutes on two cores
 
-A tenth of the rows is beside the tools and wants no call. Half of the rows fit, the other half is measured; the diagram
-of both, before and after, is written to runs/benchmarks/reliability.svg. Dev rows are what the recipe reports on too:
-who reports a score needs others for it.
+A tenth of the rows is beside the tools and wants no call. Each tenth of the rows is measured by a fit to the others.
+The diagram, before and after, is written to runs/benchmarks/reliability.svg. Dev rows are what the recipe reports on
+too: who reports a score needs others for it.
 """
 
 from __future__ import annotations
