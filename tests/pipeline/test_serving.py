@@ -17,8 +17,10 @@ from callwright.generate.torch_steps import TorchSteps
 from callwright.models.hardware import detect
 from callwright.models.load import load_model
 from callwright.pipeline import serving
-from callwright.pipeline.serving import Wanted, open_served
+from callwright.pipeline.serving import Wanted, open_served, served_scorer
+from callwright.recipe import Eval
 from callwright.serve.prepare import Served
+from callwright.types import Conversation, Message, Tool, ToolCall
 
 pytestmark = pytest.mark.native
 NAME = "smollm2-135m"
@@ -113,3 +115,17 @@ def test_what_cannot_be_served_is_said(adapters: tuple[str, ...], tmp_path: Path
         open_served(Wanted("nowhere.gguf", adapters))
     with pytest.raises(ModelError, match="takes a GGUF file"):
         open_served(Wanted(str(tmp_path), engine="llama.cpp"))
+
+
+def test_what_serves_can_score() -> None:
+    """`callwright eval --engine`: the rows in their order, held to the tools that they declare."""
+    tool = Tool("add", "Add.", {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]})
+    asked = [(Message("user", f"Add {n}."), Message("assistant", "", (ToolCall("add", {"a": n}),))) for n in (1, 2)]
+    rows = [Conversation(str(n), (tool,), messages) for n, messages in enumerate(asked)]
+    told: list[int] = []
+    score = served_scorer(Wanted(NAME, slots=2, context=512, engine="torch", dialect="hermes"))
+    settings = Eval(data="none.jsonl", mode="forced", constrain=True, max_new_tokens=60)
+    scores = score(rows, settings, told.append)
+    assert [one.id for one in scores] == ["0", "1"]
+    assert told == [1, 2]
+    assert all(one.reply.calls[0].name == "add" and one.verdict("schema_valid").value == 1 for one in scores)

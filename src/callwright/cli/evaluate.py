@@ -27,6 +27,10 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     rows: Annotated[int | None, typer.Option("--rows", help="Draw so many rows, with seed 1.")] = None,
     mode: Annotated[str, typer.Option("--mode", help="'auto', or 'forced' to begin with a call.")] = "auto",
     constrain: Annotated[bool, typer.Option("--constrain", help="Hold replies to the tools' schemas.")] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="As `callwright serve` has it: as fast, and in its precision; else torch."),
+    ] = None,
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", help="An OpenAI-compatible server that is asked, tools sent natively.")
     ] = None,
@@ -42,6 +46,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     from callwright.pipeline.evaluate import at_endpoint, open_subject, report
     from callwright.pipeline.evaluate import evaluate as score
     from callwright.pipeline.rows import held_out_rows
+    from callwright.pipeline.serving import Wanted, engine_named, served_scorer
     from callwright.recipe import Eval
     from callwright.score.run import build_report, failures_of
     from callwright.score.table import comparison_table, failures_table, tool_table
@@ -53,6 +58,9 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         raise RecipeError("--rendered says how prompts for an --endpoint are written; there is none")
     if constrain and endpoint:
         raise RecipeError("--constrain holds what this process writes; a server of --endpoint holds its own")
+    if engine and endpoint:
+        raise RecipeError("--engine says what computes here; with --endpoint, a server does")
+    by = engine_named(engine or "auto")
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
     settings = Eval(data=data, rows=rows, mode=chosen, constrain=constrain)
     held_out = held_out_rows(settings, load_tools(tools) if tools else ())
@@ -60,6 +68,9 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     folder = Path(adapter) if adapter else None
     if endpoint:
         name, score_all = model, at_endpoint(endpoint, model, rendered, folder, dialect)
+    elif engine or model.endswith(".gguf"):
+        wanted = Wanted(model, (adapter,) if adapter else (), dialect=dialect, engine=by)
+        name, score_all = "tuned" if adapter else "base", served_scorer(wanted)
     else:
         subject = open_subject(model, folder, dialect)
         name, score_all = subject.name, partial(score, subject)

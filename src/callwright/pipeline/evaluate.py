@@ -23,6 +23,9 @@ from callwright.score.failures import write_report
 from callwright.score.run import RowScore, build_report, failures_of, score_row
 from callwright.types import Conversation, Report
 
+Scorer = Callable[[Sequence[Conversation], Eval, Callable[[int], None]], list[RowScore]]
+"""Rows, how they are asked, and whom to tell how many are done -> the rows scored."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -61,12 +64,10 @@ def evaluate(
 ) -> list[RowScore]:
     """Asks the model for the last turn of every row and scores it. `watch` is told how many are done."""
     engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops, batch_size=settings.batch_size)
-    return _watched(score_with(engine, rows, subject.dialect, subject.tokenizer, options_of(settings)), watch)
+    return watched(score_with(engine, rows, subject.dialect, subject.tokenizer, options_of(settings)), watch)
 
 
-def at_endpoint(
-    url: str, model: str, rendered: str | None, adapter: Path | None, dialect: str
-) -> Callable[[Sequence[Conversation], Eval, Callable[[int], None]], list[RowScore]]:
+def at_endpoint(url: str, model: str, rendered: str | None, adapter: Path | None, dialect: str) -> Scorer:
     """`evaluate` by an OpenAI-compatible server, which gets the conversations and their tools.
 
     rendered: a model whose tokenizer, with the adapter's and the dialect, writes the prompts here instead. Scoring
@@ -78,8 +79,8 @@ def at_endpoint(
     def score(rows: Sequence[Conversation], settings: Eval, watch: Callable[[int], None]) -> list[RowScore]:
         options = options_of(settings)
         if written is None:
-            return _watched(score_natively(engine, rows, options), watch)
-        return _watched(score_with(engine, rows, written, tokenizer, options), watch)
+            return watched(score_natively(engine, rows, options), watch)
+        return watched(score_with(engine, rows, written, tokenizer, options), watch)
 
     return score
 
@@ -94,7 +95,8 @@ def options_of(settings: Eval) -> Options:
     )
 
 
-def _watched(scores: Iterator[RowScore], watch: Callable[[int], None]) -> list[RowScore]:
+def watched(scores: Iterator[RowScore], watch: Callable[[int], None]) -> list[RowScore]:
+    """All of them; `watch` is told how many are done."""
     found = []
     for score in scores:
         found.append(score)

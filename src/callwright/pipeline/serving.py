@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -25,10 +26,13 @@ from callwright.models.bundled import BUNDLED, cache_folder, gguf_file
 from callwright.models.hardware import detect
 from callwright.models.load import load_adapters, load_config, load_model
 from callwright.models.tokenizer import load_tokenizer
-from callwright.pipeline.evaluate import open_subject, open_words
+from callwright.pipeline.evaluate import Scorer, open_subject, open_words, options_of, score_with, watched
 from callwright.pipeline.trained import of_four_bits
+from callwright.recipe import Eval
 from callwright.score.calibration import CALIBRATION, load_calibration
+from callwright.score.run import RowScore
 from callwright.serve.prepare import Served
+from callwright.types import Conversation
 
 EngineName = Literal["auto", "torch", "openvino", "llama.cpp"]
 
@@ -90,6 +94,17 @@ def open_served(wanted: Wanted) -> list[Served]:
             raise
         _log.warning("%s; served by torch", error)
         return _of_torch(wanted, named)
+
+
+def served_scorer(wanted: Wanted) -> Scorer:
+    """`evaluate` by the engine that serves, in its precision. Raises as `open_served`."""
+    (served,) = open_served(wanted)
+
+    def score(rows: Sequence[Conversation], settings: Eval, watch: Callable[[int], None]) -> list[RowScore]:
+        options = options_of(settings)
+        return watched(score_with(served.engine, rows, served.dialect, served.tokenizer, options), watch)
+
+    return score
 
 
 def _named(adapter: str) -> tuple[str, Path]:
