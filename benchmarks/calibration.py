@@ -14,21 +14,14 @@ import argparse
 import json
 
 from callwright.data.openai import to_row
-from callwright.pipeline.rows import fixed_tools, held_out_rows
-from callwright.recipe import load_recipe
-from common import ROOT, command, data_folder, write_result
+from common import ROOT, command, hwu64_rows, write_result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--adapter", required=True)
     options = parser.parse_args()
-    data = data_folder()
-    changes = [f"data.train={data}/train/hwu64.jsonl.gz", f"eval.data={data}/dev/hwu64.jsonl.gz", "eval.rows=null"]
-    recipe = load_recipe(ROOT / "recipes/hwu64_16.yaml", changes)
-    tools = fixed_tools(recipe)
-    assert recipe.eval is not None
-    rows = held_out_rows(recipe.eval, tools, others=recipe.tools.others)
+    rows, _ = hwu64_rows(others=0.1)
     folder = ROOT / "runs" / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     asked = folder / "calibration.jsonl"

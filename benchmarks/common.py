@@ -10,6 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from callwright.pipeline.rows import fixed_tools, held_out_rows
+from callwright.recipe import load_recipe
+from callwright.types import Conversation, Tool
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -19,6 +23,16 @@ def data_folder() -> Path:
     if not folder.is_dir():
         sys.exit(f"skipped: no data at {folder}; set CALLWRIGHT_DATA")
     return folder
+
+
+def hwu64_rows(others: float = 0.0) -> tuple[list[Conversation], tuple[Tool, ...]]:
+    """All dev rows of recipes/hwu64_16.yaml and its 16 tools. others: so many more rows want none of them, for each."""
+    data = data_folder()
+    changes = [f"data.train={data}/train/hwu64.jsonl.gz", f"eval.data={data}/dev/hwu64.jsonl.gz", "eval.rows=null"]
+    recipe = load_recipe(ROOT / "recipes/hwu64_16.yaml", changes)
+    tools = fixed_tools(recipe)
+    assert recipe.eval is not None
+    return held_out_rows(recipe.eval, tools, others=others), tools
 
 
 def write_result(name: str, result: object) -> None:

@@ -39,12 +39,10 @@ from callwright.generate.reply import Options, Prompt, make_prompt
 from callwright.generate.torch_steps import TorchSteps
 from callwright.models.bundled import gguf_file
 from callwright.pipeline.evaluate import open_subject
-from callwright.pipeline.rows import fixed_tools, held_out_rows
-from callwright.recipe import load_recipe
 from callwright.score.run import score_row
 from callwright.serve.prepare import Served
 from callwright.types import Conversation, Tool
-from common import data_folder, write_result
+from common import data_folder, hwu64_rows, write_result
 
 MODEL = "smollm2-135m"
 MOST = 128
@@ -67,12 +65,8 @@ Side = Callable[[Conversation], Written]
 
 def requests(count: int) -> tuple[list[Conversation], tuple[Tool, ...]]:
     """Dev rows that one call to the 16 tools answers, and these tools."""
-    data = data_folder()
-    changes = [f"data.train={data}/train/hwu64.jsonl.gz", f"eval.data={data}/dev/hwu64.jsonl.gz", "eval.rows=null"]
-    recipe = load_recipe("recipes/hwu64_16.yaml", changes)
-    tools = fixed_tools(recipe)
-    assert recipe.eval is not None
-    rows = [row for row in held_out_rows(recipe.eval, tools, others=0.0) if len(row.messages[-1].calls) == 1]
+    found, tools = hwu64_rows()
+    rows = [row for row in found if len(row.messages[-1].calls) == 1]
     return random.Random(1).sample(rows, count), tools
 
 
