@@ -170,6 +170,33 @@ def test_what_a_schema_asks_for_is_found(name: str, schema: dict[str, Any]) -> N
     assert not validate(call.arguments, tool.parameters)
 
 
+@pytest.mark.parametrize(
+    ("name", "begun"),
+    [
+        ("hermes", '<tool_call>\n{"name": "f", "arguments": {"p": '),
+        ("pythonic", "[f(p="),
+        ("functiongemma", "<start_function_call>call:f{p:"),
+    ],
+)
+@pytest.mark.parametrize("opening", ['{"type":[', "[", '{"a":'])
+def test_what_is_nested_deep_is_closed_and_no_more(name: str, begun: str, opening: str) -> None:
+    tokenizer = load_tokenizer("smollm2-135m")
+    dialect = dialect_for(name, tokenizer)
+    tool = Tool("f", "", normalise({"type": "object", "properties": {"p": {}}, "required": ["p"]}))
+    grammar = dialect.grammar([tool], "required", {}, parallel=False, thinking="none")
+    stops = [tokenizer.convert_tokens_to_ids(stop) for stop in dialect.stops]
+    guard = Grammars(tokenizer, SIZE, stops).start(grammar.lark)
+    begun += (opening if name == "functiongemma" else opening.replace(":", ": ")) * 20
+    guard.take(tokenizer(begun, add_special_tokens=False)["input_ids"])
+    way = Closer(tokenizer, stops).way(guard, 120)
+    assert way is not None
+    written = tokenizer.decode([token for token in way if token not in stops])
+    [call] = dialect.parse(begun + written, [tool]).calls
+    assert not validate(call.arguments, tool.parameters)
+    assert written.count("]") <= 20 + (name == "pythonic")
+    assert "," not in written
+
+
 def test_a_reply_goes_on_where_its_end_is_only_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ended where it stands, it would lose what it had room for."""
     tokenizer = load_tokenizer("smollm2-135m")

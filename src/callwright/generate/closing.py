@@ -26,6 +26,7 @@ _ANY = "(?s:.*)"
 _PROBES = ("Qz", "~;")
 # what ends something, then what goes on to the next, then what is short, then what a pattern may ask for
 _ENDING = ("}", "]", '"', "'", ")", ",", ":", "0", "null", "true", "</", "\n")
+_CLOSING, _CONTENT = _ENDING[:2], ("a", "A", "0", "_")
 _REST = sorted(set(string.printable[:95]) - {*_ENDING}, key=lambda one: (one in "([{<", one.isalnum(), one))
 # so often the best is written from the same state, in a text and elsewhere, then the others in turn: zeros bring no
 # number to an end, and letters no pattern
@@ -39,6 +40,7 @@ class Closer:
         self._tokenizer, self._stop = tokenizer, min(stops)
         self._probes = [self._tokens(text) for text in _PROBES]
         self._short = [self._tokens(text) for text in (*_ENDING, *_REST)]
+        self._closing, self._content = ([self._tokens(text) for text in some] for some in (_CLOSING, _CONTENT))
         self._filler = self._tokens("a")
         self._ends = lru_cache(maxsize=256)(self._ends_of)
         self._samples = lru_cache(maxsize=256)(self._samples_of)
@@ -69,20 +71,29 @@ class Closer:
         free = self._is_free(here)
         if free and (end := self._out(here)):
             return end
+        if not free and (close := self._close(here)):
+            return close
         state = here.allowed().tobytes()
         visits[state] += 1
         tried = visits[state] - (_IN_TEXT if free else _ELSEWHERE)
         some = [self._filler, *self._short] if free else self._short
         if tried > 0:
             ends = self._ends(here.lark)
+            marks = [end for end in ends if self._tokenizer.decode(end)[0] in "<\n\"'"]
             # an end at once, before more of the text spoils what a pattern asks of its last characters
             samples = [[*text, *end] for text in self._samples(here.lark) if self._fits(here, text) for end in ends]
-            some = [*samples, *ends, *some]
+            some = [*samples, *marks, *some]
         fitting = (short for short in some if self._fits(here, short))
         if tried <= 0:
             return next(fitting, None) or self._first(here)
         ways = [*fitting] or [self._first(here)]
         return ways[(tried - 1) % len(ways)]
+
+    def _close(self, here: Guard) -> list[int] | None:
+        """What ends the object or array behind whose last value it stands, if it does: as often as there are such."""
+        if any(self._fits(here, one) for one in self._content):
+            return None
+        return next((close for close in self._closing if self._fits(here, close)), None)
 
     def _out(self, here: Guard) -> list[int] | None:
         """What ends the text that it stands in, where that may end."""
