@@ -7,7 +7,7 @@
 A hundred tool sets each of Seal-Tools rows, of the Berkeley leaderboard's documents, and of schemas drawn by the tests'
 strategy. Of each the embedded model writes four greedy replies, and a Llama of random weights three at temperature 1:
 automatic, forced, a named tool, no call; several calls allowed or one. Each dialect has an eighth of the sets. A reply
-may take 160 tokens; one that would take more is ended in form (`closed`).
+may take 160 tokens, or more where the shortest call takes many; one that would take more is ended in form (`closed`).
 
 A schema's keywords that a grammar cannot hold are left out of the check, and replies that they alone refuse counted.
 """
@@ -36,7 +36,7 @@ from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
 from callwright.generate.engine import StepEngine
 from callwright.generate.openvino_steps import OpenVinoModel, OpenVinoSteps
-from callwright.generate.reply import Answer, Options, reply
+from callwright.generate.reply import Answer, Options, reply, specials_of
 from callwright.generate.torch_steps import TorchSteps
 from callwright.generate.written import Origin
 from callwright.models.hardware import detect
@@ -128,15 +128,29 @@ def answers(
     rows: Sequence[Conversation], dialect: Dialect, engine: StepEngine, modes: Sequence[Mode], options: Options
 ) -> Iterator[tuple[Conversation, Answer, Options]]:
     """Replies in every mode: to all rows together, but where each row names a tool of its own."""
+    most = [room(row, dialect, engine) for row in rows]
+    usual = [row for row, needed in zip(rows, most, strict=True) if needed <= MOST]
     for mode, parallel, named in modes:
         how = replace(options, mode=mode, parallel=parallel, constrain=True, max_new_tokens=MOST)
-        parts = [[row] for row in rows] if named else [rows]
+        parts = [[row] for row in rows] if named else [usual, *([row] for row in rows if row not in usual)]
         for number, part in enumerate(parts):
+            if part is not usual:
+                how = replace(how, max_new_tokens=most[rows.index(part[0])])
             if named:
                 tools = part[0].tools
                 how = replace(how, among=(tools[number % len(tools)].name,), seed=options.seed + number)
             for row, answer in zip(part, reply(part, dialect, engine.tokenizer, engine, how), strict=True):
                 yield row, answer, how
+
+
+def room(row: Conversation, dialect: Dialect, engine: StepEngine) -> int:
+    """Tokens of a reply: twice the shortest call of the tool whose shortest call is longest, if that is more."""
+    most = MOST
+    for tool in row.tools:
+        lark = dialect.grammar([tool], "required", specials_of(engine.tokenizer), parallel=False, thinking="none").lark
+        way = engine.closer.way(engine.grammars.start(lark), 4096)
+        most = max(most, 2 * len(way or ()) + 64)
+    return most
 
 
 def judge(row: Conversation, answer: Answer, options: Options, dialect: Dialect) -> str:

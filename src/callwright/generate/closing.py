@@ -41,7 +41,8 @@ class Closer:
         self._probes = [self._tokens(text) for text in _PROBES]
         self._short = [self._tokens(text) for text in (*_ENDING, *_REST)]
         self._closing, self._content = ([self._tokens(text) for text in some] for some in (_CLOSING, _CONTENT))
-        self._filler = self._tokens("a")
+        # sixteen dots are one token, in most vocabularies
+        self._fillers = [self._tokens(text) for text in ("." * 16, "a")]
         self._ends = lru_cache(maxsize=256)(self._ends_of)
         self._samples = lru_cache(maxsize=256)(self._samples_of)
 
@@ -76,7 +77,7 @@ class Closer:
         state = here.allowed().tobytes()
         visits[state] += 1
         tried = visits[state] - (_IN_TEXT if free else _ELSEWHERE)
-        some = [self._filler, *self._short] if free else self._short
+        some = [*self._fillers, *self._short] if free else self._short
         if tried > 0:
             ends = self._ends(here.lark)
             marks = [end for end in ends if self._tokenizer.decode(end)[0] in "<\n\"'"]
