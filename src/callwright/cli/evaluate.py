@@ -49,7 +49,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     from callwright.pipeline.serving import Wanted, engine_named, served_scorer
     from callwright.recipe import Eval
     from callwright.score.run import build_report, failures_of
-    from callwright.score.table import comparison_table, failures_table, tool_table
+    from callwright.score.table import comparison_table, confusion_table, failures_table, modes_table, tool_table
     from callwright.tools import load_tools
 
     if mode not in ("auto", "forced"):
@@ -81,5 +81,8 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         print_json(made.aggregates)
         return
     out.print(failures_table(failures_of(scores)))
+    if made.aggregates["by_mode"]:
+        out.print(modes_table(made.aggregates))
+        out.print(confusion_table(made.aggregates))
     out.print(tool_table({name: made.aggregates}))
     out.print(comparison_table({name: made.aggregates}))

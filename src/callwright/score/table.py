@@ -9,6 +9,7 @@ from rich.text import Text
 
 from callwright.score.abstain import ABSTAINED, ASKED, CALLED
 from callwright.score.failures import Failure
+from callwright.score.modes import MODES
 from callwright.score.run import ARGUMENTS, EXACT, NAMES, PARSE_FAILURE, SCHEMA
 from callwright.score.strict import STRICT_JSON
 from callwright.types import JsonObject
@@ -89,6 +90,38 @@ def failures_table(failures: Sequence[Failure], limit: int = 20) -> Table:
     table.add_column("why", overflow="fold")
     for failure in failures[:limit]:
         table.add_row(*(_text(part) for part in (failure.where or failure.id, failure.request, failure.why)))
+    return table
+
+
+def modes_table(aggregates: Aggregates) -> Table:
+    """In which ways rows failed: how many by their primary mode, how many it applies to, and a few of them."""
+    table = Table(caption="failed rows: each once by what is worst in it, and all that a mode applies to")
+    table.add_column("failed by", no_wrap=True)
+    table.add_column("rows", justify="right")
+    table.add_column("of all", justify="right")
+    table.add_column("applies to", justify="right")
+    table.add_column("such as", overflow="fold")
+    total = aggregates[EXACT]["n"]
+    for mode, counted in aggregates["by_mode"].items():
+        share = f"{counted['n'] / total:.1%}"
+        numbers = (str(counted["n"]), share, str(counted["rows"]))
+        table.add_row(MODES[mode], *numbers, _text(", ".join(counted["examples"])))
+    return table
+
+
+def confusion_table(aggregates: Aggregates, limit: int = 12) -> Table:
+    """The cells of the confusion matrix in which the tool due is not the one called, the fullest `limit` of them."""
+    matrix = aggregates["confusion"]
+    cells = [(due, called, n) for due, row in matrix.items() for called, n in row.items() if due != called]
+    cells.sort(key=lambda cell: -cell[2])
+    rest = len(cells) - limit
+    table = Table(caption=f'{rest} more under "confusion" in report.json' if rest > 0 else None)
+    for name in ("due", "called"):
+        table.add_column(name, overflow="fold")
+    table.add_column("times", justify="right")
+    table.add_column("of those due", justify="right")
+    for due, called, n in cells[:limit]:
+        table.add_row(_text(due), _text(called), str(n), f"{n / sum(matrix[due].values()):.1%}")
     return table
 
 
