@@ -52,9 +52,9 @@ def alarm(**changes: Any) -> ToolCall:
 ALARMED, ASKED = alarm(), ToolCall("now", {})
 BY_MODE: dict[str, tuple[list[ToolCall], Reply]] = {
     "engine_error": ([ALARMED], Reply("", ending=Ending.ERROR)),
+    "answered_in_text": ([ALARMED], Reply("It is set.")),
     "truncated": ([ALARMED], Reply("", broken=(BROKEN,), ending=Ending.LENGTH)),
     "broken_syntax": ([ALARMED], Reply("", broken=(BROKEN,))),
-    "answered_in_text": ([ALARMED], Reply("It is set.")),
     "missing_call": ([ALARMED], Reply("")),
     "spurious_call": ([], Reply("", (ALARMED,))),
     "hallucinated_name": ([ALARMED], Reply("", (ToolCall("make_alarm", DUE),))),
@@ -106,6 +106,15 @@ def test_what_could_not_be_read_is_not_also_missing() -> None:
     assert scored([ALARMED, ASKED], Reply("", (ASKED,), (BROKEN,))).modes == ("broken_syntax",)
     cut = Reply("", (alarm(room="attic"),), ending=Ending.LENGTH)
     assert scored([ALARMED], cut).modes == ("truncated", "wrong_value")
+    talk = Reply("An alarm is a thing that", ending=Ending.LENGTH)
+    assert scored([ALARMED], talk).modes == ("answered_in_text", "truncated", "missing_call")
+    assert scored([], talk).modes == ("truncated",)
+
+
+def test_a_value_that_took_in_its_neighbour_is_a_span() -> None:
+    due = alarm(time="eight", day="in the kitchen")
+    row = scored([due], Reply("", (alarm(time="eight in the kitchen", day=None),)))
+    assert row.modes == ("wrong_span", "missing_optional")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_what_could_not_be_read_is_not_also_missing() -> None:
         ("noon", "lunch", {}, "wrong_normalisation"),
         ("the kitchen", "kitchen", {}, "wrong_span"),
         ("the kitchen", "lights kitchen", {}, "wrong_span"),
-        ("the kitchen", "the cuisine", {}, "wrong_normalisation"),
+        ("the kitchen", "the cuisine", {}, "wrong_value"),
         ("the kitchen", "", {}, "wrong_value"),
         (["the kitchen"], ["the kitchen", "lunch"], {}, "wrong_span"),
         (["the kitchen"], ["the kitchen", "attic"], {}, "wrong_value"),
@@ -191,7 +200,7 @@ def test_the_report_and_the_failures_say_the_modes(tmp_path: Path) -> None:
     assert document["confusion"]["set_alarm"]["now"] == 1
     lines = [json.loads(line) for line in paths.failures.read_text().splitlines()]
     assert [line["mode"] for line in lines] == list(MODES)
-    assert lines[3]["modes"] == ["answered_in_text", "missing_call"]
+    assert lines[1]["modes"] == ["answered_in_text", "missing_call"]
 
 
 def test_failures_of_older_versions_are_still_read(tmp_path: Path) -> None:

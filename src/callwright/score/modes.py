@@ -6,15 +6,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from callwright.score.calls import CallMatch, CallPair, match_arguments, schema_places
-from callwright.score.values import value_mode
+from callwright.score.calls import CallMatch, CallPair, schema_places
+from callwright.score.values import same_source, value_mode
 from callwright.types import Conversation, Ending, JsonObject, Reply
 
 MODES = {
     "engine_error": "engine error",
+    "answered_in_text": "answered in text",
     "truncated": "cut at the token limit",
     "broken_syntax": "broken syntax",
-    "answered_in_text": "answered in text",
     "missing_call": "missing call",
     "spurious_call": "spurious call",
     "hallucinated_name": "hallucinated name",
@@ -49,10 +49,11 @@ def modes_of(expected: Conversation, reply: Reply, match: CallMatch) -> tuple[st
     - spurious_call: none was due
     - wrong_tool, hallucinated_name: in place of a due call one of another tool; one that is not declared
     - missing_parallel, extra_call: fewer calls than are due, but some; more calls than are due
-    - wrong_parameter: a value that is due stands under another parameter's name
+    - wrong_parameter: a value that is due, or words of it, stands under another parameter's name
     - missing_required, missing_optional: an argument that is due is left out, by what the schema requires
     - invented_optional, unknown_parameter: one that is not due is given, declared or not
-    - the others: `value_mode`. A call that could not be read, or was cut, is not also counted as missing.
+    - the others: `value_mode`. A call that could not be read, or was cut, is not also counted as missing; a reply that
+      is cut before it calls anything is answered in text.
 
     >>> from callwright.score.calls import match_calls
     >>> from callwright.types import ToolCall
@@ -62,7 +63,7 @@ def modes_of(expected: Conversation, reply: Reply, match: CallMatch) -> tuple[st
     """
     found: set[str] = set(_unread(reply))
     declared = {tool.name: tool.parameters for tool in expected.tools}
-    found |= set(_of_calls(reply, match, declared, unread=bool(found)))
+    found |= set(_of_calls(reply, match, declared))
     said = "\n".join(message.text for message in expected.messages[:-1])
     for pair in match.pairs:
         if not pair.exact:
@@ -79,7 +80,7 @@ def _unread(reply: Reply) -> Iterable[str]:
         yield "broken_syntax"
 
 
-def _of_calls(reply: Reply, match: CallMatch, declared: Mapping[str, JsonObject], *, unread: bool) -> Iterable[str]:
+def _of_calls(reply: Reply, match: CallMatch, declared: Mapping[str, JsonObject]) -> Iterable[str]:
     """What is wrong with the calls as such: which there are, and which there are not."""
     missing, spurious = len(match.missing), len(match.spurious)
     if any(call.name not in declared for call in match.spurious):
@@ -92,10 +93,11 @@ def _of_calls(reply: Reply, match: CallMatch, declared: Mapping[str, JsonObject]
         yield "wrong_tool"
     if spurious > missing:
         yield "extra_call"
-    if spurious >= missing or unread:
+    if spurious >= missing or reply.broken or reply.ending is Ending.ERROR:
         return
     if reply.calls:
-        yield "missing_parallel"
+        if reply.ending is Ending.STOP:
+            yield "missing_parallel"
         return
     yield "missing_call"
     if reply.text.strip():
@@ -134,9 +136,11 @@ def _moved(wrong: Sequence[str], due: JsonObject, given: JsonObject) -> set[str]
     found: set[str] = set()
     for one in wrong:
         for other in wrong:
-            if one == other or one not in due or other not in given or isinstance(due[one], bool):
+            if one == other or one not in due or other not in given:
                 continue
-            if match_arguments({"": due[one]}, {"": given[other]}, None)[""]:
+            # "monday noon" where "monday" is due holds too much, whatever "noon" was due for
+            own = other in due and same_source(due[other], given[other])
+            if not own and same_source(due[one], given[other]):
                 found |= {one, other}
     return found
 

@@ -116,12 +116,20 @@ def _text_mode(expected: str, got: str, said: str) -> str:
         return WRONG_SPAN if due or not got.strip() else WRONG_NORMALISATION
     if _next_to(expected, got):
         return OFF_BY_ONE
-    mine, theirs, heard = _words(expected), _words(got), _words(said)
-    if theirs and theirs <= heard:
-        return WRONG_SPAN
-    if mine & theirs and due:
-        return WRONG_NORMALISATION
-    return WRONG_VALUE
+    given = _words(got)
+    return WRONG_SPAN if given and given <= _words(said) else WRONG_VALUE
+
+
+def same_source(one: Any, other: Any) -> bool:
+    """Whether two values are one, but for their form and for words that one of them has more.
+
+    >>> same_source("the week", "week"), same_source("week", "weekend"), same_source(3, 3.0)
+    (True, False, True)
+    """
+    if isinstance(one, str) and isinstance(other, str):
+        mine, theirs = _words(one), _words(other)
+        return _canonical(one) == _canonical(other) or bool(mine and theirs and (mine <= theirs or theirs <= mine))
+    return not isinstance(one, bool) and all(match_arguments({"": one}, {"": other}, None).values())
 
 
 def _is_said(value: Any, said: str) -> bool:
