@@ -137,14 +137,14 @@ def aggregate(rows: Sequence[RowScore], categories: Mapping[str, str] | None = N
     """
     result: dict[str, JsonObject] = {}
     for metric in METRICS:
-        result[metric] = _share(row.verdict(metric).value for row in rows)
+        result[metric] = share(row.verdict(metric).value for row in rows)
     result["by_tool"] = _by_tool(rows)
     result["by_argument"] = _by_argument(rows)
     grouped: defaultdict[str, list[float | None]] = defaultdict(list)
     if categories:
         for row in rows:
             grouped[categories.get(row.id, UNCATEGORISED)].append(row.verdict(EXACT).value)
-    result["by_category"] = {category: _share(grouped[category]) for category in sorted(grouped)}
+    result["by_category"] = {category: share(grouped[category]) for category in sorted(grouped)}
     result["by_mode"] = count_modes((row.id, row.modes) for row in rows)
     result["confusion"] = confusion((row.match, row.reply) for row in rows)
     return result
@@ -231,7 +231,8 @@ def _schema_valid(reply: Reply, tools: Sequence[Tool]) -> Verdict:
     return Verdict(SCHEMA, 1.0)
 
 
-def _share(values: Iterable[float | None]) -> JsonObject:
+def share(values: Iterable[float | None]) -> JsonObject:
+    """`{"n", "value", "low", "high"}` of those that are not None, as `aggregate` has them."""
     judged = [value for value in values if value is not None]
     n = len(judged)
     if n == 0:
@@ -252,7 +253,7 @@ def _by_tool(rows: Sequence[RowScore]) -> JsonObject:
         for call in row.match.spurious:
             spurious[call.name] += 1
     names = sorted({*exact, *spurious})
-    return {name: {**_share(exact.get(name, [])), "spurious": spurious.get(name, 0)} for name in names}
+    return {name: {**share(exact.get(name, [])), "spurious": spurious.get(name, 0)} for name in names}
 
 
 def _by_argument(rows: Sequence[RowScore]) -> JsonObject:
@@ -264,4 +265,4 @@ def _by_argument(rows: Sequence[RowScore]) -> JsonObject:
         for call in row.match.missing:
             for key in call.arguments:
                 right[f"{call.name}.{key}"].append(0.0)
-    return {name: _share(right[name]) for name in sorted(right)}
+    return {name: share(right[name]) for name in sorted(right)}

@@ -48,8 +48,8 @@ def comparison_table(runs: Mapping[str, Aggregates], changes: Mapping[str, JsonO
         # few test sets know which value a request lacks
         if metric == ASKED and not any((aggregates.get(ASKED) or {}).get("n") for aggregates in runs.values()):
             continue
-        cells = [_cell(aggregates.get(metric)) for aggregates in runs.values()]
-        table.add_row(label, *cells, *([_change(changes.get(metric))] if changes else []))
+        cells = [share_cell(aggregates.get(metric)) for aggregates in runs.values()]
+        table.add_row(label, *cells, *([change_cell(changes.get(metric))] if changes else []))
         if metric == EXACT:
             _add_categories(table, list(runs.values()))
     table.add_row("n", *(Text(str(aggregates[EXACT]["n"])) for aggregates in runs.values()))
@@ -130,23 +130,25 @@ def _add_categories(table: Table, runs: Sequence[Aggregates]) -> None:
     for category in sorted({category for breakdown in breakdowns for category in breakdown}):
         found = [breakdown.get(category) for breakdown in breakdowns]
         n = max(share["n"] for share in found if share)
-        table.add_row(Text(f"  {category} (n={n})"), *(_cell(share) for share in found))
+        table.add_row(Text(f"  {category} (n={n})"), *(share_cell(share) for share in found))
 
 
-def _cell(share: JsonObject | None) -> Text:
+def share_cell(share: JsonObject | None) -> Text:
+    """ "61.3% [55.0, 67.2]"; a dash where nothing was judged."""
     if not share or share["value"] is None:
         return Text(NO_VALUE)
     return Text(f"{share['value']:.1%} [{100 * share['low']:.1f}, {100 * share['high']:.1f}]")
 
 
-def _change(pair: JsonObject | None) -> Text:
+def change_cell(pair: JsonObject | None) -> Text:
+    """ "+51.3 [+44.0, +57.1]", in points; nothing where nothing was compared."""
     if pair is None:
         return Text()
     return Text(f"{100 * pair['difference']:+.1f} [{100 * pair['low']:+.1f}, {100 * pair['high']:+.1f}]")
 
 
 def _tool_cell(share: JsonObject | None) -> Text:
-    cell = _cell(share)
+    cell = share_cell(share)
     return cell.append(f" + {share['spurious']}") if share and share["spurious"] else cell
 
 
