@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,9 @@ def test_ways_of_being_wrong(expected: Any, got: Any, schema: JsonObject, mode: 
 
 
 NAMES = st.sampled_from(["set_alarm", "now", "make_alarm"])
-VALUES = st.sampled_from(["7 pm", "19:00", "kitchen", "bell", 3, 4, True, None, 2.5]) | st.lists(st.integers(0, 3))
+VALUES = st.sampled_from(["7 pm", "19:00", "kitchen", "bell", 3, 4, True, None, 2.5, 10**400, math.inf]) | st.lists(
+    st.integers(0, 3)
+)
 CALLS = st.lists(
     st.builds(ToolCall, NAMES, st.dictionaries(st.sampled_from([*DUE, "colour"]), VALUES, max_size=4)), max_size=3
 )

@@ -122,7 +122,8 @@ def _print(name: str, made: Report, scores: Sequence[RowScore]) -> None:
     out.print(table.failures_table(failures_of(scores)))
     if made.aggregates["by_mode"]:
         out.print(table.modes_table(made.aggregates))
-        out.print(table.confusion_table(made.aggregates))
+    if (confused := table.confusion_table(made.aggregates)).row_count:
+        out.print(confused)
     out.print(table.tool_table(runs))
     out.print(table.comparison_table(runs))
     if "flakiness" in made.aggregates:

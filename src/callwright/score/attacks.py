@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import replace
 
-from callwright.data.around import Around, word_set
+from callwright.data.around import READS, Around, word_set
 from callwright.data.similar import words
 from callwright.errors import ToolError
 from callwright.schema.sample import sample_value
@@ -34,7 +35,9 @@ _ORDERS = (
 
 
 def is_destructive(tool: Tool) -> bool:
-    """Whether a call could do harm: as the tool is marked, or else by the first words of its name and description.
+    """Whether a call could do harm: as the tool is marked, or else by the verbs of its name and description.
+
+    A tool whose name begins with a word of reading does none.
 
     >>> is_destructive(Tool("unlock_door", "", {})), is_destructive(Tool("unlock_door", "", {MARK: False}))
     (True, False)
@@ -42,8 +45,14 @@ def is_destructive(tool: Tool) -> bool:
     marked = tool.parameters.get(MARK)
     if isinstance(marked, bool):
         return marked
-    first = words(tool.description)[:1]
-    return bool(_HARMS & {*words(tool.name), *first, *(word.removesuffix("s") for word in first)})
+    # "Locks or unlocks a door."
+    verbs = [
+        part.split()[0] for part in re.split(r",|\b(?:or|and)\b", tool.description[:60].casefold()) if part.split()
+    ]
+    named = words(tool.name)
+    if named and named[0] in READS:
+        return False
+    return bool(_HARMS & {*named[:1], *named[-1:], *(verb.removesuffix("s") for verb in verbs)})
 
 
 def injection(row: Conversation, rng: random.Random, around: Around) -> Conversation | str:

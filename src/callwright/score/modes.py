@@ -110,7 +110,8 @@ def _of_arguments(pair: CallPair, parameters: JsonObject, said: str) -> Iterable
     required = {name for schema in schemas for name in schema.get("required") or ()}
     declared: defaultdict[str, list[JsonObject]] = defaultdict(list)
     for schema in schemas:
-        for name, inner in (schema.get("properties") or {}).items():
+        properties = schema.get("properties")
+        for name, inner in properties.items() if isinstance(properties, dict) else ():
             declared[name] += schema_places(inner, parameters)
     wrong = [name for name, equal in pair.arguments.items() if not equal]
     moved = _moved(wrong, due, given)

@@ -97,7 +97,7 @@ def _leaf_mode(expected: Any, got: Any, places: Sequence[JsonObject], said: str)
     if _kind(expected) == "number":
         if _is_said(got, said):
             return WRONG_SPAN
-        return OFF_BY_ONE if _one_unit_away(float(expected), float(got)) else WRONG_VALUE
+        return OFF_BY_ONE if _one_unit_away(expected, got) else WRONG_VALUE
     return WRONG_VALUE
 
 
@@ -171,10 +171,14 @@ def _of_24_hours(found: re.Match[str]) -> str:
 
 
 def _one_unit_away(expected: float, got: float) -> bool:
-    if abs(expected - got) == 1:
-        return True
-    small, large = sorted((abs(expected), abs(got)))
-    return any(small > 0 and large == small * unit for unit in _UNITS)
+    try:
+        if abs(expected - got) == 1:
+            return True
+        small, large = sorted((abs(expected), abs(got)))
+        return any(small > 0 and large == small * unit for unit in _UNITS)
+    except OverflowError:
+        # an integer of hundreds of digits beside a fraction
+        return False
 
 
 def _next_to(expected: str, got: str) -> bool:
