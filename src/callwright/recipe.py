@@ -222,13 +222,14 @@ class Train(_Part):
 
 class Eval(_Part):
     """Held-out rows, drawn with `seed` where the file holds more than `rows`; `base` scores what the run began from
-    too: the model, or its `adapter`. constrain: replies are held to the tools' schemas."""
+    too: the model, or its `adapter`. constrain: replies are held to the tools' schemas. temperature: 0 is greedy."""
 
     data: str
     rows: int | None = Field(default=None, ge=1)
     seed: int = 1
     mode: Literal["auto", "forced"] = "auto"
     constrain: bool = False
+    temperature: float = Field(default=0.0, ge=0)
     max_new_tokens: int = Field(default=256, ge=1)
     batch_size: int = Field(default=32, ge=1)
     base: bool = True

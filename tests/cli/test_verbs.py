@@ -165,6 +165,25 @@ def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: s
     assert set(reply) == {"text", "calls", "broken", "ending"}
 
 
+def test_eval_samples_and_slices(run: Cli, tmp_path: Path, tiny_model: str) -> None:
+    asked = ("eval", tiny_model, "--data", "rows.jsonl", "--rows", "2", "--dialect", "hermes", "--output", "scored")
+    found = result(run, *asked, "--samples", "2", "--temperature", "1", "--slices", "typos,order")
+    assert (found["flakiness"]["runs"], found["flakiness"]["n"]) == (2, 2)
+    assert list(found["slices"]) == ["plain", "typos", "order"]
+    assert found["slices"]["order"]["skipped"] == {"declares one tool": 2}
+    assert sum(mode["n"] for mode in found["by_mode"].values()) == 2 - round(2 * found["exact_match"]["value"])
+    kept = json.loads((tmp_path / "scored" / "report.json").read_text())["aggregates"]
+    assert kept == found
+    assert (tmp_path / "scored" / "slices" / "typos" / "failures.jsonl").is_file()
+    code, printed, _ = run(*asked, "--slices", "order")
+    assert code == 0
+    assert "order: 2 left out: declares one tool" in printed
+    code, _, errors = run(*asked, "--samples", "3")
+    assert code == 2 and "give a --temperature" in errors
+    code, _, errors = run(*asked, "--slices", "ordr")
+    assert code == 2 and "did you mean 'order'" in errors
+
+
 def test_adapters_load_in_plain_peft(run: Cli, tmp_path: Path, tiny_model: str) -> None:
     from peft import AutoPeftModelForCausalLM
 

@@ -250,6 +250,8 @@ def test_the_report_survives_a_write_and_a_read(tmp_path: Path) -> None:
         "broken_calls": [],
         "ending": "stop",
         "raw_text": raw(ToolCall("set_timer", {"minutes": 1, "label": "tea"})),
+        "mode": "wrong_value",
+        "modes": ["wrong_value"],
     }
 
 

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callwright.score.stats import Interval, compare, mcnemar, paired_difference, wilson
+from callwright.score.stats import (
+    Interval,
+    bootstrap,
+    compare,
+    compare_means,
+    mcnemar,
+    paired_bootstrap,
+    paired_difference,
+    rows_needed,
+    rows_needed_apart,
+    wilson,
+)
 from callwright.types import Report, Verdict
 
 
@@ -113,3 +127,102 @@ def test_paired_difference_refuses_negative_counts() -> None:
     with pytest.raises(ValueError, match="must not be negative"):
         paired_difference(1, -1, 2, 3)
     assert paired_difference(0, 0, 0, 0) == Interval(-1.0, 1.0)
+
+
+def test_the_bootstrap_of_many_rows_is_the_normal_interval() -> None:
+    values = list(np.random.default_rng(3).beta(2, 1, size=4000))
+    found, half = bootstrap(values), 1.96 * np.std(values) / np.sqrt(len(values))
+    assert found.low == pytest.approx(np.mean(values) - half, abs=half / 10)
+    assert found.high == pytest.approx(np.mean(values) + half, abs=half / 10)
+    narrow = bootstrap(values, level=0.5)
+    z = NormalDist().inv_cdf(0.75)
+    assert narrow.high - narrow.low == pytest.approx(2 * z / 1.96 * half, rel=0.1)
+
+
+def test_the_bootstrap_is_scipys() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    values = list(np.random.default_rng(4).beta(1, 3, size=60))
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=9999).confidence_interval
+    ours = bootstrap(values, resamples=9999)
+    assert (ours.low, ours.high) == (pytest.approx(theirs.low, abs=0.01), pytest.approx(theirs.high, abs=0.01))
+
+
+def test_mcnemar_is_scipys_binomial_test() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for b, c in ((0, 5), (3, 11), (40, 61)):
+        assert mcnemar(b, c) == pytest.approx(stats.binomtest(b, b + c, 0.5).pvalue)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 5))
+def test_the_bootstrap_stays_within_the_values_and_is_drawn_with_its_seed(values: list[float], seed: int) -> None:
+    found = bootstrap(values, resamples=200, seed=seed)
+    assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
+    assert bootstrap(values, resamples=200, seed=seed) == found
+
+
+def test_the_bootstrap_covers_the_mean_as_often_as_it_says() -> None:
+    random, hits = np.random.default_rng(5), 0
+    for _ in range(300):
+        found = bootstrap(list(random.beta(2, 2, size=80)), resamples=400)
+        hits += found.low <= 0.5 <= found.high
+    # 95% of 300, less three standard errors
+    assert hits >= 300 * 0.95 - 3 * np.sqrt(300 * 0.95 * 0.05)
+
+
+def test_the_bootstrap_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        bootstrap([])
+
+
+def test_pairs_make_the_interval_of_a_difference_narrow() -> None:
+    random = np.random.default_rng(6)
+    hard = random.uniform(0, 0.9, size=200)
+    base, tuned = list(hard), list(hard + random.uniform(0, 0.1, size=200))
+    paired = paired_bootstrap(base, tuned)
+    apart = (bootstrap(tuned).high - bootstrap(tuned).low) + (bootstrap(base).high - bootstrap(base).low)
+    assert 0.03 < paired.low < paired.high < 0.07
+    assert (paired.high - paired.low) < apart / 10
+    with pytest.raises(ValueError):
+        paired_bootstrap(base, tuned[1:])
+
+
+def test_means_are_compared_on_rows_that_both_runs_judged() -> None:
+    def of(values: dict[str, float | None]) -> Report:
+        return Report("run", {row: (Verdict("argument_accuracy", value),) for row, value in values.items()})
+
+    found = compare_means(of({"a": 0.5, "b": 0.25, "c": 1.0}), of({"a": 1.0, "b": 0.75, "c": None, "d": 0.0}))
+    assert (found.rows, found.difference, found.interval) == (2, 0.5, Interval(0.5, 0.5))
+    assert compare_means(of({"a": None}), of({"a": 1.0})).rows == 0
+
+
+def test_so_many_rows_find_the_difference_so_often() -> None:
+    random, both, only_base, only_tuned = np.random.default_rng(7), 0.6, 0.05, 0.15
+    n = rows_needed(0.1, 0.65, discordant=0.2)
+    assert n == 155
+    drawn = random.multinomial(n, [both, only_base, only_tuned, 1 - both - only_base - only_tuned], size=2000)
+    found = np.mean([mcnemar(int(b), int(c)) < 0.05 for _, b, c, _ in drawn])
+    # the exact test is a little less powerful than the normal one that the formula is of
+    assert 0.74 < found < 0.84
+
+
+def test_rows_of_runs_apart_are_fleisss() -> None:
+    # (1.959964 sqrt(2 * 0.15 * 0.85) + 0.841621 sqrt(0.09 + 0.16))^2 / 0.01 = 198.97
+    assert [rows_needed_apart(0.1, p) for p in (0.1, 0.5)] == [199, 388]
+    assert rows_needed_apart(-0.1, 0.6) == rows_needed_apart(0.1, 0.5)
+    assert rows_needed_apart(0.1, 0.5, power=0.9) > rows_needed_apart(0.1, 0.5)
+
+
+@given(st.floats(0.02, 0.3), st.floats(0.05, 0.6))
+def test_more_rows_are_needed_for_less(difference: float, base: float) -> None:
+    assert rows_needed(difference / 2, base) > rows_needed(difference, base)
+    assert rows_needed(difference, base, discordant=difference) <= rows_needed(difference, base)
+    assert rows_needed(difference, base, alpha=0.01) > rows_needed(difference, base)
+
+
+@pytest.mark.parametrize(
+    ("difference", "base", "more"),
+    [(0.0, 0.5, {}), (0.6, 0.5, {}), (0.1, 1.2, {}), (0.2, 0.5, {"discordant": 0.1}), (0.1, 0.5, {"power": 1.0})],
+)
+def test_impossible_questions_are_refused(difference: float, base: float, more: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="rows_needed"):
+        rows_needed(difference, base, **more)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from callwright.score.failures import Failure
 from callwright.score.run import METRICS
-from callwright.score.table import LABELS, comparison_table, failures_table, tool_table
+from callwright.score.table import LABELS, comparison_table, confusion_table, failures_table, modes_table, tool_table
 from callwright.types import JsonObject
 
 EMPTY = {"n": 0, "value": None, "low": None, "high": None}
@@ -95,3 +95,18 @@ def test_failures_are_shown_as_they_are_and_up_to_the_limit() -> None:
     assert "3 more in failures.jsonl" in text
     assert "more" not in text_of(failures_table([failure(0)]))
     text.encode("utf-8")
+
+
+def test_modes_are_counted_by_row_and_by_what_they_apply_to() -> None:
+    counted = {"wrong_span": {"n": 6, "rows": 9, "examples": ["a", "[b]b[/b]"]}}
+    text = text_of(modes_table(aggregates(share(40, 0.5, 0.4, 0.6)) | {"by_mode": counted}))
+    assert line_of(text, "wrong span") == ["wrong span", "6", "15.0%", "9", "a, [b]b[/b]"]
+
+
+def test_the_confusion_shows_what_is_called_in_place_of_what_is_due() -> None:
+    matrix = {"set_timer": {"set_timer": 6, "now": 3, "(no call)": 1}, "(no call)": {"now": 2}}
+    run = aggregates(share(40, 0.5, 0.4, 0.6)) | {"confusion": matrix}
+    text = text_of(confusion_table(run, limit=2))
+    assert line_of(text, "set_timer") == ["set_timer", "now", "3", "30.0%"]
+    assert line_of(text, "(no call)") == ["(no call)", "now", "2", "100.0%"]
+    assert '1 more under "confusion" in report.json' in text

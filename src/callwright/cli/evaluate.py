@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from callwright.cli.run import AsJson
+
+if TYPE_CHECKING:
+    from callwright.pipeline.slices import Outcome
+    from callwright.score.run import RowScore
+    from callwright.types import Conversation, Report
 
 EXAMPLE = (
     "Example: callwright eval smollm2-135m --adapter runs/home/adapter "
@@ -37,49 +42,93 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     rendered: Annotated[
         str | None, typer.Option("--rendered", help="With --endpoint: write its prompts here, as for this model.")
     ] = None,
+    samples: Annotated[
+        int,
+        typer.Option("--samples", min=1, help="Ask so many times at --temperature: which rows are right sometimes?"),
+    ] = 1,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: the likeliest reply.")] = 0.0,
+    slices: Annotated[
+        str | None, typer.Option("--slices", help="'all', or names with commas: the rows made harder, beside them.")
+    ] = None,
     output: Annotated[str | None, typer.Option("--output", help="Write report.json and failures.jsonl there.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
-    from callwright.cli.console import Terminal, out, print_json
+    from callwright.cli.console import Terminal, print_json
     from callwright.errors import RecipeError
-    from callwright.pipeline.evaluate import at_endpoint, open_subject, report
-    from callwright.pipeline.evaluate import evaluate as score
+    from callwright.pipeline.evaluate import report
     from callwright.pipeline.rows import held_out_rows
-    from callwright.pipeline.serving import Wanted, engine_named, served_scorer
+    from callwright.pipeline.scoring import Asked, opened_scorer
+    from callwright.pipeline.slices import score_slices
     from callwright.recipe import Eval
-    from callwright.score.run import build_report, failures_of
-    from callwright.score.table import comparison_table, failures_table, tool_table
+    from callwright.score.run import build_report
+    from callwright.score.sampling import flakiness
+    from callwright.score.slices import apart, slice_names
     from callwright.tools import load_tools
 
     if mode not in ("auto", "forced"):
         raise RecipeError(f"--mode '{mode}': give 'auto' or 'forced'")
-    if rendered and not endpoint:
-        raise RecipeError("--rendered says how prompts for an --endpoint are written; there is none")
     if constrain and endpoint:
         raise RecipeError("--constrain holds what this process writes; a server of --endpoint holds its own")
-    if engine and endpoint:
-        raise RecipeError("--engine says what computes here; with --endpoint, a server does")
-    by = engine_named(engine or "auto")
+    if samples > 1 and temperature == 0:
+        raise RecipeError(f"--samples {samples}: the likeliest reply is the same each time; give a --temperature")
+    names = slice_names(slices) if slices else []
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
-    settings = Eval(data=data, rows=rows, mode=chosen, constrain=constrain)
-    held_out = held_out_rows(settings, load_tools(tools) if tools else ())
+    settings = Eval(data=data, rows=rows, mode=chosen, constrain=constrain, temperature=temperature)
+    held_out = apart(held_out_rows(settings, load_tools(tools) if tools else ()))
     watch = Terminal()
-    folder = Path(adapter) if adapter else None
-    if endpoint:
-        name, score_all = model, at_endpoint(endpoint, model, rendered, folder, dialect)
-    elif engine or model.endswith(".gguf"):
-        wanted = Wanted(model, (adapter,) if adapter else (), dialect=dialect, engine=by)
-        name, score_all = "tuned" if adapter else "base", served_scorer(wanted)
-    else:
-        subject = open_subject(model, folder, dialect)
-        name, score_all = subject.name, partial(score, subject)
-    scores = score_all(held_out, settings, lambda done: watch.scoring(name, done, len(held_out)))
+    name, score_all = opened_scorer(Asked(model, adapter, dialect, engine, endpoint, rendered))
+
+    def score(what: str, some: Sequence[Conversation], run: int = 0) -> list[RowScore]:
+        drawn = settings.model_copy(update={"seed": settings.seed + run})
+        return score_all(some, drawn, lambda done: watch.scoring(what, done, len(some)))
+
+    runs = [score(name if samples == 1 else f"{name} {run + 1}", held_out, run) for run in range(samples)]
+    outcomes = score_slices(runs[0], names, score) if names else {}
     watch.close()
-    made = report(name, scores, Path(output)) if output else build_report(name, scores)
+    made = report(name, runs[0], Path(output)) if output else build_report(name, runs[0])
+    if samples > 1:
+        made.aggregates["flakiness"] = flakiness(runs)
+    if outcomes:
+        made.aggregates["slices"] = {one: outcome.facts for one, outcome in outcomes.items()}
+    if output:
+        _keep(Path(output), made, runs[0], outcomes)
     if as_json:
         print_json(made.aggregates)
-        return
-    out.print(failures_table(failures_of(scores)))
-    out.print(tool_table({name: made.aggregates}))
-    out.print(comparison_table({name: made.aggregates}))
+    else:
+        _print(name, made, runs[0])
+
+
+def _keep(folder: Path, made: Report, scores: Sequence[RowScore], outcomes: Mapping[str, Outcome]) -> None:
+    """The report with what was added to it, and each slice's own."""
+    from callwright.pipeline.evaluate import report
+    from callwright.pipeline.slices import PLAIN
+    from callwright.score.failures import write_report
+    from callwright.score.run import failures_of
+
+    write_report(folder, made, failures_of(scores))
+    for name, outcome in outcomes.items():
+        if name != PLAIN and outcome.scores:
+            report(name, outcome.scores, folder / "slices" / name)
+
+
+def _print(name: str, made: Report, scores: Sequence[RowScore]) -> None:
+    from callwright.cli.console import out
+    from callwright.score import table
+    from callwright.score.run import failures_of
+    from callwright.score.slices_table import flakiness_table, skipped_lines, slices_table
+
+    runs = {name: made.aggregates}
+    out.print(table.failures_table(failures_of(scores)))
+    if made.aggregates["by_mode"]:
+        out.print(table.modes_table(made.aggregates))
+    if (confused := table.confusion_table(made.aggregates)).row_count:
+        out.print(confused)
+    out.print(table.tool_table(runs))
+    out.print(table.comparison_table(runs))
+    if "flakiness" in made.aggregates:
+        out.print(flakiness_table(made.aggregates["flakiness"]))
+    if "slices" in made.aggregates:
+        out.print(slices_table(made.aggregates["slices"]))
+        for line in skipped_lines(made.aggregates["slices"]):
+            out.print(line)

@@ -38,6 +38,9 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+READS = frozenset(word for word, kinds in _ACTIONS.items() if kinds == {"read"})
+"""Words for looking something up, or computing it."""
+
 VERBS = frozenset(_ACTIONS) | word_set(
     "play turn start stop dim mute save rate ask mark pay open close lock unlock move give take run build design "
     "translate perform provide allow manage record report publish test train deploy encrypt share follow help"

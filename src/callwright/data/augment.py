@@ -53,7 +53,7 @@ def _with_distractors(
 ) -> Conversation | None:
     """A row that calls nothing is left alone: a tool that is added might be the one that it lacks."""
     most = 4 if name == "near_distractors" else 8
-    allowed = _harmless(row, others, around)[:most]
+    allowed = harmless(row, others, around)[:most]
     if not allowed:
         return None
     tools = [*row.tools]
@@ -62,7 +62,7 @@ def _with_distractors(
     return made(row, name, tools=tuple(tools))
 
 
-def _harmless(row: Conversation, others: Sequence[Tool], around: Around) -> list[Tool]:
+def harmless(row: Conversation, others: Sequence[Tool], around: Around) -> list[Tool]:
     """Of other tools those that could not do what any turn of the row asks for, each name once."""
     called = _called(row)
     if not called:
@@ -222,7 +222,7 @@ def _independent(row: Conversation, other: Conversation, around: Around) -> bool
     names = {tool.name for tool in other.tools}
     added = [tool for tool in other.tools if tool.name not in own]
     mine = [tool for tool in row.tools if tool.name not in names]
-    return len(added) == len(_harmless(row, added, around)) and len(mine) == len(_harmless(other, mine, around))
+    return len(added) == len(harmless(row, added, around)) and len(mine) == len(harmless(other, mine, around))
 
 
 def _joined(row: Conversation, other: Conversation, rng: random.Random) -> str:

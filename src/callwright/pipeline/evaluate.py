@@ -90,6 +90,7 @@ def options_of(settings: Eval) -> Options:
     return Options(
         mode=settings.mode,
         max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
         seed=settings.seed,
         constrain=settings.constrain,
     )

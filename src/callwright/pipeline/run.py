@@ -32,8 +32,8 @@ from callwright.pipeline.workshop import Workshop, open_workshop
 from callwright.recipe import Dpo, Recipe, Retention
 from callwright.score.abstain import ABSTAINED, CALLED
 from callwright.score.failures import read_report
-from callwright.score.run import EXACT
-from callwright.score.stats import compare
+from callwright.score.run import ARGUMENTS, EXACT
+from callwright.score.stats import compare, compare_means
 from callwright.tools import tool_from_json, tool_to_json
 from callwright.train.processes import first_alone, is_first
 from callwright.train.progress import Progress
@@ -297,4 +297,12 @@ def _summary(recipe: Recipe, folder: RunFolder, reports: dict[str, Report], seco
             for metric in (EXACT, CALLED, ABSTAINED)
             if (pair := compare(reports["base"], reports["tuned"], metric)).rows
         }
+        means = compare_means(reports["base"], reports["tuned"], ARGUMENTS)
+        if means.rows:
+            summary["base_against_tuned"][ARGUMENTS] = {
+                "rows": means.rows,
+                "difference": means.difference,
+                "low": means.interval.low,
+                "high": means.interval.high,
+            }
     return summary

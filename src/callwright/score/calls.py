@@ -61,7 +61,7 @@ def match_arguments(expected: JsonObject, got: JsonObject, parameters: JsonObjec
     >>> match_arguments({}, {"unit": "C"}, {"type": "object", "properties": {"unit": {"default": "C"}}})
     {'unit': True}
     """
-    return _match_members(expected, got, _expand(parameters, parameters), parameters)
+    return _match_members(expected, got, schema_places(parameters, parameters), parameters)
 
 
 def match_calls(expected: Sequence[ToolCall], got: Sequence[ToolCall], tools: Sequence[Tool]) -> CallMatch:
@@ -113,16 +113,16 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-def _expand(schema: Any, root: Any, depth: int = _REF_DEPTH) -> list[JsonObject]:
+def schema_places(schema: Any, root: Any, depth: int = _REF_DEPTH) -> list[JsonObject]:
     """A schema with the local `$ref` and the branches that it holds: all places where a keyword may stand."""
     if not isinstance(schema, dict) or depth == 0:
         return []
     found: list[JsonObject] = [schema]
     if isinstance(schema.get("$ref"), str):
-        found += _expand(_resolve(schema["$ref"], root), root, depth - 1)
+        found += schema_places(_resolve(schema["$ref"], root), root, depth - 1)
     for keyword in ("anyOf", "oneOf", "allOf"):
         for branch in schema.get(keyword) or ():
-            found += _expand(branch, root, depth - 1)
+            found += schema_places(branch, root, depth - 1)
     return found
 
 
@@ -144,7 +144,7 @@ def _match_members(
             place
             for schema in schemas
             if isinstance(schema.get("properties"), dict)
-            for place in _expand(schema["properties"].get(key), root)
+            for place in schema_places(schema["properties"].get(key), root)
         ]
         default = next((place["default"] for place in declared if "default" in place), _ABSENT)
         left, right = expected.get(key, default), got.get(key, default)
@@ -156,7 +156,7 @@ def _equal(expected: Any, got: Any, schemas: Sequence[JsonObject], root: Any) ->
     if isinstance(expected, dict) and isinstance(got, dict):
         return all(_match_members(expected, got, schemas, root).values())
     if isinstance(expected, list) and isinstance(got, list):
-        items = [place for schema in schemas for place in _expand(schema.get("items"), root)]
+        items = [place for schema in schemas for place in schema_places(schema.get("items"), root)]
         unordered = any(schema.get("uniqueItems") is True for schema in schemas)
         return len(expected) == len(got) and _equal_items(expected, got, items, root, unordered=unordered)
     if isinstance(expected, bool) or isinstance(got, bool):

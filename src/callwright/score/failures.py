@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ FORMAT = 1
 class Failure:
     """One row that was not exact, as `failures.jsonl` holds it: the field names are the JSON keys.
 
-    request: the last user message. Calls are `{"name", "arguments"}`; broken ones `{"text", "reason"}`.
+    request: the last user message. Calls are `{"name", "arguments"}`; broken ones `{"text", "reason"}`. mode: the first
+    of `modes`, in which way it failed (`callwright.score.modes`); files of older versions lack both.
     """
 
     id: str
@@ -34,6 +35,8 @@ class Failure:
     broken_calls: list[JsonObject]
     ending: str
     raw_text: str
+    mode: str = ""
+    modes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from callwright.score.abstain import (
 )
 from callwright.score.calls import CallMatch, match_calls, shown
 from callwright.score.failures import Failure, read_report, write_report
+from callwright.score.modes import confusion, count_modes, modes_of
 from callwright.score.stats import wilson
 from callwright.score.strict import STRICT_JSON, strict_json
 from callwright.types import Conversation, Ending, JsonObject, Message, Reply, Report, Tool, ToolCall, Verdict
@@ -60,6 +61,13 @@ class RowScore:
     @property
     def id(self) -> str:
         return self.conversation.id
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The ways in which the row failed, the primary one first; none where it is exact. See `modes_of`."""
+        if self.verdict(EXACT).value == 1:
+            return ()
+        return modes_of(self.conversation, self.reply, self.match)
 
     def verdict(self, metric: str) -> Verdict:
         """The row's verdict on one of METRICS. Raises KeyError for another name."""
@@ -113,27 +121,32 @@ def gold_message(expected: Conversation) -> Message:
 
 
 def aggregate(rows: Sequence[RowScore], categories: Mapping[str, str] | None = None) -> dict[str, JsonObject]:
-    """Scored rows -> `{metric: {"n", "value", "low", "high"}}` for each of METRICS, and three breakdowns.
+    """Scored rows -> `{metric: {"n", "value", "low", "high"}}` for each of METRICS, and breakdowns.
 
     value: the mean over the n rows to which the metric applies; low, high: its 95% Wilson interval. All three are
-    None when n is 0. The breakdowns map a key to the same four numbers:
+    None when n is 0. Three breakdowns map a key to the same four numbers:
 
     - "by_tool": tool name -> gold calls of that tool that were made exactly. Also "spurious": calls that no gold
       call asked for, so that a model that always calls one tool does not look good at it.
     - "by_argument": "tool.argument" -> that argument right, over paired and missing calls.
     - "by_category": category -> exact_match. `categories` maps a row id to its category; rows that it lacks are
       "uncategorised". Empty without `categories`.
+
+    Two count: "by_mode", in which ways rows failed (`count_modes`), and "confusion", tools by tools called in their
+    place.
     """
     result: dict[str, JsonObject] = {}
     for metric in METRICS:
-        result[metric] = _share(row.verdict(metric).value for row in rows)
+        result[metric] = share(row.verdict(metric).value for row in rows)
     result["by_tool"] = _by_tool(rows)
     result["by_argument"] = _by_argument(rows)
     grouped: defaultdict[str, list[float | None]] = defaultdict(list)
     if categories:
         for row in rows:
             grouped[categories.get(row.id, UNCATEGORISED)].append(row.verdict(EXACT).value)
-    result["by_category"] = {category: _share(grouped[category]) for category in sorted(grouped)}
+    result["by_category"] = {category: share(grouped[category]) for category in sorted(grouped)}
+    result["by_mode"] = count_modes((row.id, row.modes) for row in rows)
+    result["confusion"] = confusion((row.match, row.reply) for row in rows)
     return result
 
 
@@ -160,6 +173,7 @@ def failures_of(rows: Sequence[RowScore]) -> list[Failure]:
         if verdict.value == 1:
             continue
         asked = [message.text for message in row.conversation.messages if message.role == "user"]
+        modes = row.modes
         failures.append(
             Failure(
                 id=row.id,
@@ -173,6 +187,8 @@ def failures_of(rows: Sequence[RowScore]) -> list[Failure]:
                 broken_calls=[asdict(broken) for broken in row.reply.broken],
                 ending=row.reply.ending.value,
                 raw_text=row.raw_text,
+                mode=modes[0],
+                modes=list(modes),
             )
         )
     return failures
@@ -215,7 +231,8 @@ def _schema_valid(reply: Reply, tools: Sequence[Tool]) -> Verdict:
     return Verdict(SCHEMA, 1.0)
 
 
-def _share(values: Iterable[float | None]) -> JsonObject:
+def share(values: Iterable[float | None]) -> JsonObject:
+    """`{"n", "value", "low", "high"}` of those that are not None, as `aggregate` has them."""
     judged = [value for value in values if value is not None]
     n = len(judged)
     if n == 0:
@@ -236,7 +253,7 @@ def _by_tool(rows: Sequence[RowScore]) -> JsonObject:
         for call in row.match.spurious:
             spurious[call.name] += 1
     names = sorted({*exact, *spurious})
-    return {name: {**_share(exact.get(name, [])), "spurious": spurious.get(name, 0)} for name in names}
+    return {name: {**share(exact.get(name, [])), "spurious": spurious.get(name, 0)} for name in names}
 
 
 def _by_argument(rows: Sequence[RowScore]) -> JsonObject:
@@ -248,4 +265,4 @@ def _by_argument(rows: Sequence[RowScore]) -> JsonObject:
         for call in row.match.missing:
             for key in call.arguments:
                 right[f"{call.name}.{key}"].append(0.0)
-    return {name: _share(right[name]) for name in sorted(right)}
+    return {name: share(right[name]) for name in sorted(right)}

@@ -1,13 +1,20 @@
-"""Counts -> a confidence interval for one run, or a p-value for two runs on the same rows."""
+"""Counts and values of rows -> intervals and tests for one run or two; a difference -> how many rows show it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
 
 from callwright.types import Report
 
 Z_95 = 1.959964
+_RESAMPLES = 2000
+# numbers that are drawn at a time
+_DRAWN = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,97 @@ def _phi(both: int, only_base: int, only_tuned: int, neither: int) -> float:
     return excess / math.sqrt(margins)
 
 
+def bootstrap(values: Sequence[float], *, resamples: int = _RESAMPLES, level: float = 0.95, seed: int = 0) -> Interval:
+    """The percentile bootstrap interval of a mean over rows, drawn again with replacement; for values that are no yes
+    or no, such as the share of a row's arguments or of two runs' differences.
+
+    Of few rows, or of rows that are all equal, it is too narrow: of shares, `wilson` is not.
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+
+    Raises ValueError where there are no values.
+
+    >>> interval = bootstrap([0.0, 0.5, 1.0, 1.0] * 25)
+    >>> interval.low < 0.625 < interval.high
+    True
+    """
+    if not values:
+        raise ValueError("bootstrap: there are no values to draw from")
+    array, random = np.asarray(values, dtype=np.float64), np.random.default_rng(seed)
+    at_once = max(1, _DRAWN // len(array))
+    means = [
+        array[random.integers(len(array), size=(min(at_once, resamples - begun), len(array)))].mean(axis=1)
+        for begun in range(0, resamples, at_once)
+    ]
+    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def paired_bootstrap(base: Sequence[float], tuned: Sequence[float], *, seed: int = 0) -> Interval:
+    """The 95% interval of the difference of two runs' means, tuned less base: rows are drawn, with both their values.
+
+    Raises ValueError where there are no rows, or not as many in both.
+
+    >>> paired_bootstrap([0.0, 0.25, 0.5], [0.5, 0.75, 1.0])
+    Interval(low=0.5, high=0.5)
+    """
+    return bootstrap([other - one for one, other in zip(base, tuned, strict=True)], seed=seed)
+
+
+def rows_needed(
+    difference: float, base: float, *, power: float = 0.8, alpha: float = 0.05, discordant: float | None = None
+) -> int:
+    """How many rows two runs must both answer so that McNemar's test finds a difference of their shares.
+
+    difference: tuned less base, as -0.03; base: the share that is right now. discordant: the share of rows that only
+    one of the runs gets right, as a comparison of such runs showed it; left out, as if the two were right
+    independently of one another: more often than runs of one model usually are.
+    Source: Connor 1987, Sample size for testing differences in proportions for the paired-sample design, Biometrics
+    43: n = (z_alpha sqrt(psi) + z_beta sqrt(psi - d^2))^2 / d^2, two-sided, psi the discordant share.
+
+    Raises ValueError for a difference of 0, shares outside [0, 1], and a discordant share less than the difference.
+
+    >>> rows_needed(0.1, 0.5, discordant=0.3), rows_needed(0.05, 0.8)
+    (234, 909)
+    """
+    tuned = _checked(difference, base)
+    share = base * (1 - tuned) + tuned * (1 - base) if discordant is None else discordant
+    if not abs(difference) <= share <= 1:
+        raise ValueError(f"rows_needed: {share} of the rows cannot differ where the difference is {difference}")
+    sure, found = _quantiles(power, alpha)
+    root = sure * math.sqrt(share) + found * math.sqrt(share - difference * difference)
+    return math.ceil((root / difference) ** 2)
+
+
+def rows_needed_apart(difference: float, base: float, *, power: float = 0.8, alpha: float = 0.05) -> int:
+    """As `rows_needed`, for each of two runs that answer different rows.
+
+    Source: Fleiss, Levin, Paik 2003, Statistical Methods for Rates and Proportions, 4.2, without the correction for
+    continuity: n = (z_alpha sqrt(2 p q) + z_beta sqrt(p1 q1 + p2 q2))^2 / d^2, p the mean of both shares.
+
+    >>> rows_needed_apart(0.1, 0.5), rows_needed_apart(0.1, 0.1)
+    (388, 199)
+    """
+    tuned = _checked(difference, base)
+    middle = (base + tuned) / 2
+    sure, found = _quantiles(power, alpha)
+    apart = base * (1 - base) + tuned * (1 - tuned)
+    root = sure * math.sqrt(2 * middle * (1 - middle)) + found * math.sqrt(apart)
+    return math.ceil((root / difference) ** 2)
+
+
+def _checked(difference: float, base: float) -> float:
+    """The other share."""
+    if difference == 0 or not 0 <= base <= 1 or not 0 <= base + difference <= 1:
+        raise ValueError(f"rows_needed: no two shares are {difference} apart where one is {base}")
+    return base + difference
+
+
+def _quantiles(power: float, alpha: float) -> tuple[float, float]:
+    if not (0 < power < 1 and 0 < alpha < 1):
+        raise ValueError(f"rows_needed: power and alpha must lie between 0 and 1, got {power} and {alpha}")
+    return NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
+
+
 def compare(base: Report, tuned: Report, metric: str = "exact_match") -> Comparison:
     """Two reports -> McNemar's test, and the difference, over the rows that both of them judged. A row is right when
     its value is 1."""
@@ -133,9 +231,33 @@ def compare(base: Report, tuned: Report, metric: str = "exact_match") -> Compari
     )
 
 
+@dataclass(frozen=True, slots=True)
+class MeanComparison:
+    """Two runs on the same rows, by a metric that is no yes or no: the difference of the means, tuned less base."""
+
+    rows: int
+    difference: float
+    interval: Interval
+
+
+def compare_means(base: Report, tuned: Report, metric: str = "argument_accuracy") -> MeanComparison:
+    """Two reports -> the difference of a metric's means over the rows that both judged, with its paired bootstrap."""
+    left, right = _values(base, metric), _values(tuned, metric)
+    shared = [row for row in left if row in right]
+    if not shared:
+        return MeanComparison(0, 0.0, Interval(-1.0, 1.0))
+    ones, others = [left[row] for row in shared], [right[row] for row in shared]
+    difference = (sum(others) - sum(ones)) / len(shared)
+    return MeanComparison(len(shared), difference, paired_bootstrap(ones, others))
+
+
 def _right(report: Report, metric: str) -> dict[str, bool]:
+    return {row: value == 1 for row, value in _values(report, metric).items()}
+
+
+def _values(report: Report, metric: str) -> dict[str, float]:
     return {
-        row: verdict.value == 1
+        row: verdict.value
         for row, verdicts in report.verdicts.items()
         for verdict in verdicts
         if verdict.metric == metric and verdict.value is not None

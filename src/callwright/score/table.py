@@ -9,6 +9,7 @@ from rich.text import Text
 
 from callwright.score.abstain import ABSTAINED, ASKED, CALLED
 from callwright.score.failures import Failure
+from callwright.score.modes import MODES
 from callwright.score.run import ARGUMENTS, EXACT, NAMES, PARSE_FAILURE, SCHEMA
 from callwright.score.strict import STRICT_JSON
 from callwright.types import JsonObject
@@ -47,8 +48,8 @@ def comparison_table(runs: Mapping[str, Aggregates], changes: Mapping[str, JsonO
         # few test sets know which value a request lacks
         if metric == ASKED and not any((aggregates.get(ASKED) or {}).get("n") for aggregates in runs.values()):
             continue
-        cells = [_cell(aggregates.get(metric)) for aggregates in runs.values()]
-        table.add_row(label, *cells, *([_change(changes.get(metric))] if changes else []))
+        cells = [share_cell(aggregates.get(metric)) for aggregates in runs.values()]
+        table.add_row(label, *cells, *([change_cell(changes.get(metric))] if changes else []))
         if metric == EXACT:
             _add_categories(table, list(runs.values()))
     table.add_row("n", *(Text(str(aggregates[EXACT]["n"])) for aggregates in runs.values()))
@@ -92,28 +93,62 @@ def failures_table(failures: Sequence[Failure], limit: int = 20) -> Table:
     return table
 
 
+def modes_table(aggregates: Aggregates) -> Table:
+    """In which ways rows failed: how many by their primary mode, how many it applies to, and a few of them."""
+    table = Table(caption="failed rows: each once by what is worst in it, and all that a mode applies to")
+    table.add_column("failed by", no_wrap=True)
+    table.add_column("rows", justify="right")
+    table.add_column("of all", justify="right")
+    table.add_column("applies to", justify="right")
+    table.add_column("such as", overflow="fold")
+    total = aggregates[EXACT]["n"]
+    for mode, counted in aggregates["by_mode"].items():
+        share = f"{counted['n'] / total:.1%}"
+        numbers = (str(counted["n"]), share, str(counted["rows"]))
+        table.add_row(MODES[mode], *numbers, _text(", ".join(counted["examples"])))
+    return table
+
+
+def confusion_table(aggregates: Aggregates, limit: int = 12) -> Table:
+    """The cells of the confusion matrix in which the tool due is not the one called, the fullest `limit` of them."""
+    matrix = aggregates["confusion"]
+    cells = [(due, called, n) for due, row in matrix.items() for called, n in row.items() if due != called]
+    cells.sort(key=lambda cell: -cell[2])
+    rest = len(cells) - limit
+    table = Table(caption=f'{rest} more under "confusion" in report.json' if rest > 0 else None)
+    for name in ("due", "called"):
+        table.add_column(name, overflow="fold")
+    table.add_column("times", justify="right")
+    table.add_column("of those due", justify="right")
+    for due, called, n in cells[:limit]:
+        table.add_row(_text(due), _text(called), str(n), f"{n / sum(matrix[due].values()):.1%}")
+    return table
+
+
 def _add_categories(table: Table, runs: Sequence[Aggregates]) -> None:
     breakdowns = [aggregates.get("by_category", {}) for aggregates in runs]
     for category in sorted({category for breakdown in breakdowns for category in breakdown}):
         found = [breakdown.get(category) for breakdown in breakdowns]
         n = max(share["n"] for share in found if share)
-        table.add_row(Text(f"  {category} (n={n})"), *(_cell(share) for share in found))
+        table.add_row(Text(f"  {category} (n={n})"), *(share_cell(share) for share in found))
 
 
-def _cell(share: JsonObject | None) -> Text:
+def share_cell(share: JsonObject | None) -> Text:
+    """ "61.3% [55.0, 67.2]"; a dash where nothing was judged."""
     if not share or share["value"] is None:
         return Text(NO_VALUE)
     return Text(f"{share['value']:.1%} [{100 * share['low']:.1f}, {100 * share['high']:.1f}]")
 
 
-def _change(pair: JsonObject | None) -> Text:
+def change_cell(pair: JsonObject | None) -> Text:
+    """ "+51.3 [+44.0, +57.1]", in points; nothing where nothing was compared."""
     if pair is None:
         return Text()
     return Text(f"{100 * pair['difference']:+.1f} [{100 * pair['low']:+.1f}, {100 * pair['high']:+.1f}]")
 
 
 def _tool_cell(share: JsonObject | None) -> Text:
-    cell = _cell(share)
+    cell = share_cell(share)
     return cell.append(f" + {share['spurious']}") if share and share["spurious"] else cell
 
 

@@ -27,7 +27,7 @@ def roughen(request: Request, rng: random.Random, around: Around) -> str:
         places = [i for i, piece in enumerate(pieces) if piece.kind == kind and len(piece.text) > 4]
         if places and rng.random() < share:
             place = rng.choice(places)
-            pieces[place] = Piece(_slip(pieces[place].text, rng), pieces[place].kind)
+            pieces[place] = Piece(slip(pieces[place].text, rng), pieces[place].kind)
     text = "".join(piece.text for piece in pieces).strip()
     first = next((piece for piece in pieces if piece.text), None)
     if rng.random() < 0.25 and first is not None and first.kind == "words" and text[:1].islower():
@@ -46,7 +46,7 @@ def _opener(request: Request, rng: random.Random, around: Around) -> str:
     return opener
 
 
-def _slip(text: str, rng: random.Random) -> str:
+def slip(text: str, rng: random.Random) -> str:
     letters = [
         i for i in range(1, len(text) - 1) if text[i].isalpha() and text[i + 1].isalpha() and text[i - 1].isalpha()
     ]

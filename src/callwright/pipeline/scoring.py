@@ -1,0 +1,41 @@
+"""What a user names -> its name in reports, and how rows are asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from callwright.errors import RecipeError
+from callwright.pipeline.evaluate import Scorer, at_endpoint, evaluate, open_subject
+from callwright.pipeline.serving import Wanted, engine_named, served_scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """As the options of `callwright eval` have it; None where one was not given."""
+
+    model: str
+    adapter: str | None = None
+    dialect: str = "auto"
+    engine: str | None = None
+    endpoint: str | None = None
+    rendered: str | None = None
+
+
+def opened_scorer(asked: Asked) -> tuple[str, Scorer]:
+    """Raises RecipeError for what cannot go together, ModelError, EngineError."""
+    if asked.rendered and not asked.endpoint:
+        raise RecipeError("--rendered says how prompts for an --endpoint are written; there is none")
+    if asked.engine and asked.endpoint:
+        raise RecipeError("--engine says what computes here; with --endpoint, a server does")
+    by = engine_named(asked.engine or "auto")
+    folder = Path(asked.adapter) if asked.adapter else None
+    if asked.endpoint:
+        return asked.model, at_endpoint(asked.endpoint, asked.model, asked.rendered, folder, asked.dialect)
+    if asked.engine or asked.model.endswith(".gguf"):
+        adapters = (asked.adapter,) if asked.adapter else ()
+        wanted = Wanted(asked.model, adapters, dialect=asked.dialect, engine=by)
+        return "tuned" if asked.adapter else "base", served_scorer(wanted)
+    subject = open_subject(asked.model, folder, asked.dialect)
+    return subject.name, partial(evaluate, subject)
