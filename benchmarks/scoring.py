@@ -3,7 +3,7 @@
     python benchmarks/scoring.py [--rows N] [--rounds N] [--profile]
 
 Rows are those of the dev files, again and again until there are enough. Replies are parsed from what a model could have
-written, before the clock starts: four in ten exact, the others with a value changed, an argument left out, another name,
+written, before the clock starts: some exact, the others with a value changed, an argument left out, another name,
 words in place of a call, or a call that never closes. Seconds are processor time; the median of the rounds.
 """
 
@@ -65,9 +65,9 @@ def written(row: Conversation, dialect: Dialect, rng: random.Random) -> str:
     return raw_text(replace(gold, calls=(ToolCall(name, arguments), *rest)), dialect)
 
 
-def replies(count: int, folder: Path) -> Iterator[Asked]:
+def replies(count: int, folder: Path, seed: int = 0) -> Iterator[Asked]:
     """Rows with replies and their raw text, the same in every run."""
-    rng, dialect = random.Random(0), hermes()
+    rng, dialect = random.Random(seed), hermes()
     for number, row in enumerate(itertools.islice(itertools.cycle(gold_rows(folder)), count)):
         text = written(row, dialect, rng)
         yield replace(row, id=f"{row.id}-{number}"), dialect.parse(text, row.tools), text

@@ -23,6 +23,8 @@ VERBS = [
     ("run",),
     ("train",),
     ("eval",),
+    ("report",),
+    ("compare",),
     ("calibrate",),
     ("chat",),
     ("serve",),

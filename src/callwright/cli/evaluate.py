@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -37,17 +40,19 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     rendered: Annotated[
         str | None, typer.Option("--rendered", help="With --endpoint: write its prompts here, as for this model.")
     ] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Write report.json and failures.jsonl there.")] = None,
+    output: Annotated[str | None, typer.Option("--output", help="Write the report and its failures there.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
-    from callwright.cli.console import Terminal, out, print_json
+    from callwright.cli.console import Terminal, err, out, print_json
     from callwright.errors import RecipeError
+    from callwright.pipeline.environment import made_by
     from callwright.pipeline.evaluate import at_endpoint, open_subject, report
     from callwright.pipeline.evaluate import evaluate as score
     from callwright.pipeline.rows import held_out_rows
     from callwright.pipeline.serving import Wanted, engine_named, served_scorer
     from callwright.recipe import Eval
+    from callwright.report.run import write_run_report
     from callwright.score.run import build_report, failures_of
     from callwright.score.table import comparison_table, failures_table, tool_table
     from callwright.tools import load_tools
@@ -74,9 +79,16 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     else:
         subject = open_subject(model, folder, dialect)
         name, score_all = subject.name, partial(score, subject)
+    started = time.monotonic()
     scores = score_all(held_out, settings, lambda done: watch.scoring(name, done, len(held_out)))
     watch.close()
-    made = report(name, scores, Path(output)) if output else build_report(name, scores)
+    if output:
+        command = shlex.join(["callwright", *sys.argv[1:]])
+        how = made_by(command, data, held_out, time.monotonic() - started)
+        made = report(name, scores, Path(output), how)
+        err.print(f"report: {write_run_report(Path(output))}", markup=False)
+    else:
+        made = build_report(name, scores)
     if as_json:
         print_json(made.aggregates)
         return
