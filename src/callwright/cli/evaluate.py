@@ -82,13 +82,11 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     started = time.monotonic()
     scores = score_all(held_out, settings, lambda done: watch.scoring(name, done, len(held_out)))
     watch.close()
+    made = build_report(name, scores)
     if output:
         command = shlex.join(["callwright", *sys.argv[1:]])
-        how = made_by(command, data, held_out, time.monotonic() - started)
-        made = report(name, scores, Path(output), how)
+        made = report(name, scores, Path(output), made_by(command, data, held_out, time.monotonic() - started))
         err.print(f"report: {write_run_report(Path(output))}", markup=False)
-    else:
-        made = build_report(name, scores)
     if as_json:
         print_json(made.aggregates)
         return

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from markupsafe import Markup, escape
 
 from callwright.report.data import Chart
 from callwright.report.tables import Matrix, Table
@@ -17,7 +20,7 @@ _SCRIPTS = ("sort.js", "misses.js")
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it, in this order. more: a summary and the table that it opens. code: as it is.
+    """A heading and what stands below it, in this order. more, code: a summary, and what it opens.
 
     rows, groups: JSON for the list of misses, in which every "<" is escaped; at most one section has them.
     """
@@ -29,7 +32,7 @@ class Section:
     charts: Sequence[Chart] = ()
     more: tuple[str, Table] | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
-    code: str = ""
+    code: tuple[str, str] | None = None
     rows: str = ""
     groups: str = "{}"
     note: str = ""
@@ -43,6 +46,7 @@ def page(name: str, verdict: str, about: Mapping[str, str], sections: Sequence[S
     style = (_PAGE / "style.css").read_text(encoding="utf-8")
     script = "\n".join((_PAGE / file).read_text(encoding="utf-8") for file in _SCRIPTS)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["breakable"] = _breakable
     template = environment.from_string((_PAGE / "page.html.jinja").read_text(encoding="utf-8"))
     return template.render(
         name=name,
@@ -53,6 +57,11 @@ def page(name: str, verdict: str, about: Mapping[str, str], sections: Sequence[S
         script=script,
         policy=_policy(style, script),
     )
+
+
+def _breakable(text: str) -> Markup:
+    """A name that may go on in the next line behind its underscores and dots."""
+    return Markup(re.sub(r"(?<=[_.])", "<wbr>", str(escape(text))))
 
 
 def _policy(style: str, script: str) -> str:

@@ -35,10 +35,8 @@ def environment_facts(source: Source) -> dict[str, str]:
 def data_facts(source: Source) -> dict[str, str]:
     """Where rows came from, how many went in, and which were held out."""
     facts = {f"trained on {file}": _counts(counts) for file, counts in (source.rows.get("sources") or {}).items()}
-    facts |= {f"added by {name}": str(count) for name, count in (source.rows.get("added") or {}).items()}
-    for name, counts in source.rows.items():
-        if name not in ("sources", "added", "examples") and counts:
-            facts[name] = _counts(counts) if isinstance(counts, dict) else str(counts)
+    added = source.rows.get("added") or {}
+    facts |= {"augmented": _counts(added)} if added else {}
     if source.lint:
         found = ", ".join(f"{count} {kind}" for kind, count in (source.lint.get("problems") or {}).items())
         facts["lint"] = f"{source.lint.get('rows', 0):,} rows, {source.lint.get('errors', 0):,} errors"
@@ -83,9 +81,7 @@ def _times(source: Source) -> Iterator[tuple[Cell, ...]]:
 
 
 def _counts(counts: JsonObject) -> str:
-    return ", ".join(
-        f"{value:,} {name}" if isinstance(value, int) else f"{name} {value}" for name, value in counts.items()
-    )
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
 
 def _made(source: Source) -> JsonObject:

@@ -57,7 +57,7 @@ def _sections(source: Source) -> Iterator[Section]:
         yield Section("environment", "Environment", facts=found)
     if source.recipe:
         text = json.dumps(source.recipe, indent=2, ensure_ascii=False)
-        yield Section("recipe", "Recipe", code=text, note="recipe.json of the run's folder, every default written out")
+        yield Section("recipe", "Recipe", code=("recipe.json, with every default written out", text))
 
 
 def _scored(source: Source, main: Scored) -> Iterator[Section]:
@@ -72,8 +72,8 @@ def _scored(source: Source, main: Scored) -> Iterator[Section]:
         yield Section("arguments", "Arguments", matrix=matrix, more=more, note=f"{source.main}: percent right")
     confusion = confusion_matrix(aggregates)
     if confusion:
-        note = "A count off the diagonal lists its rows, below."
-        yield Section("confusion", "Tools called in place of others", matrix=confusion, note=note)
+        note = f"{source.main}: which tools are called in place of others. A count off the diagonal lists its rows."
+        yield Section("confusion", "Confusion", matrix=confusion, note=note)
     modes = modes_table(aggregates)
     if modes:
         yield Section("modes", "What is wrong", table=modes)

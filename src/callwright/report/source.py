@@ -98,12 +98,15 @@ def _run(folder: Path) -> Source:
     if not (recipe.get("eval") or {}).get("base", True) and "tuned" in names:
         names = ["tuned"]
     summary = _object(folder / "report.json")
+    scored = {name: read_scored(folder / name) for name in names}
+    # what was scored before, on another machine, is told as it was there
+    made = scored[names[-1]].report.made if names else {}
     tools = folder / "data" / "tools.json"
     return Source(
         folder,
-        scored={name: read_scored(folder / name) for name in names},
+        scored=scored,
         recipe=recipe,
-        environment=summary.get("environment") or {},
+        environment=made.get("environment") or summary.get("environment") or {},
         seconds=summary.get("seconds"),
         rows=_object(folder / "data" / "rows.json"),
         lint=_object(folder / "lint.json"),

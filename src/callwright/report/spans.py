@@ -17,6 +17,9 @@ SCAFFOLD, NAME, KEY, ARGUMENT, TEXT, BROKEN = "scaffold", "name", "key", "argume
 Piece = tuple[str, str]
 """What it is, and the text."""
 
+Mark = tuple[int, int, str]
+"""Where it begins, where it ends, and what it is."""
+
 _GAP = 60
 """Characters that may stand between a key and its value."""
 
@@ -44,25 +47,32 @@ def _paint(kinds: list[str], raw: str, words: str, kind: str) -> None:
         kinds[start : start + len(words)] = [kind] * len(words)
 
 
-def _marks(raw: str, calls: Sequence[JsonObject]) -> Iterator[tuple[int, int, str]]:
+def _marks(raw: str, calls: Sequence[JsonObject]) -> Iterator[Mark]:
     place = 0
     for call in calls:
         name = str(call["name"])
-        start = raw.find(name, place)
+        start = raw.find(name, place) if name else -1
         if start < 0:
             continue
-        place = start + len(name)
-        yield start, place, NAME
+        first = place = start + len(name)
+        yield start, first, NAME
         for key, value in call["arguments"].items():
-            start = raw.find(key, place) if key else -1
-            if start < 0:
-                continue
-            yield start, start + len(key), KEY
-            place = start + len(key)
-            found = _value(raw, place, value)
+            # some families sort keys, which the parser puts back into the order of the schema
+            found = _argument(raw, place, key, value) or _argument(raw, first, key, value)
             if found:
-                yield *found, ARGUMENT
-                place = found[1]
+                yield from found
+                place = max(place, found[-1][1])
+
+
+def _argument(raw: str, place: int, key: str, value: Any) -> tuple[Mark, Mark] | None:
+    """Where a key stands, with its value soon behind it."""
+    start = raw.find(key, place) if key else -1
+    while start >= 0:
+        found = _value(raw, start + len(key), value)
+        if found:
+            return (start, start + len(key), KEY), (*found, ARGUMENT)
+        start = raw.find(key, start + 1)
+    return None
 
 
 def _value(raw: str, place: int, value: Any) -> tuple[int, int] | None:

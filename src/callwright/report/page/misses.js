@@ -76,10 +76,10 @@
   }
 
   function item(row) {
-    const tag = row.group ? make("b", row.group, row.group) : row.mode ? make("b", "", spoken(row.mode)) : null;
+    const tags = [row.group && make("b", row.group, row.group), row.mode && make("b", "", spoken(row.mode))].filter(Boolean);
     const named = [...new Set(tools(row))].slice(0, 2).join(", ");
     const head = make("summary", "",
-      make("span", "chip", tag, tag && named ? " · " : "", named),
+      make("span", "chip", ...tags, named),
       make("span", "ask", row.request ?? ""), make("span", "why", row.why ?? ""));
     const element = make("details", "miss", head);
     element.addEventListener("toggle", () => {
