@@ -92,7 +92,7 @@
     const all = modes(row).map(spoken).join(", ");
     const facts = [row.where, row.id, all, row.ending ? `ended by ${row.ending}` : ""].filter(Boolean).join(" · ");
     const parts = (row.calls ?? []).map(beside);
-    if (row.texts) parts.push(words2(row.texts));
+    if (row.texts) parts.push(textsBeside(row.texts));
     for (const reason of row.broken ?? []) parts.push(make("p", "t-broken", `could not be read: ${reason}`));
     if (row.raw) {
       const legend = ["name", "key", "argument", "scaffold", "text", "broken"]
@@ -111,7 +111,7 @@
     return grid(make("caption", state, name, tag), "argument", given.map(([key, how, due, got]) => [key, how, due, got]));
   }
 
-  const words2 = ([due, got]) => grid(null, "", [["text", due === got ? "ok" : "text", due, got]]);
+  const textsBeside = ([due, got]) => grid(null, "", [["text", due === got ? "ok" : "text", due, got]]);
 
   function grid(caption, what, lines) {
     const head = make("tr", "", ...[what, "expected", "got"].map((word) => make("th", "", word)));
