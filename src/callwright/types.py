@@ -158,8 +158,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of scoring a run. `verdicts` by row id; `aggregates` by metric name."""
+    """The outcome of scoring a run. `verdicts` by row id; `aggregates` by metric name.
+
+    made: how it came about (`callwright.pipeline.environment.made_by`); empty where nobody said.
+    """
 
     run: str
     verdicts: dict[str, tuple[Verdict, ...]]
     aggregates: dict[str, JsonObject] = field(default_factory=dict)
+    made: JsonObject = field(default_factory=dict)

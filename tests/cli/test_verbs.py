@@ -12,6 +12,7 @@ import typer
 from callwright.cli.app import app
 from callwright.pipeline.trained import trained_dialect
 from command_line import Cli
+from report_schema import check_report
 
 TOOL = {
     "name": "set_timer",
@@ -23,6 +24,8 @@ VERBS = [
     ("run",),
     ("train",),
     ("eval",),
+    ("report",),
+    ("compare",),
     ("calibrate",),
     ("chat",),
     ("serve",),
@@ -145,6 +148,9 @@ def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: s
     assert "done before" not in errors
     made = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"adapter", "base", "tuned", "report.json", "loss.svg", "metrics.jsonl", "lint.json", "data"} <= made
+    assert {"report.html", "report.md"} <= made
+    for folder in ("out", "out/base", "out/tuned"):
+        check_report(tmp_path / folder / "report.json")
     before = (tmp_path / "out" / "adapter" / "adapter_model.safetensors").stat().st_mtime_ns
     code, again, errors = run("run", "r.yaml")
     assert (code, again) == (0, printed)
@@ -159,7 +165,9 @@ def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: s
     assert scored["exact_match"]["n"] == 2
     assert trained_dialect("auto", Path("out/adapter")) == "compact"
     assert trained_dialect("xlam", Path("out/adapter")) == "xlam", "what the user names comes first"
-    assert (tmp_path / "scored" / "report.json").is_file()
+    check_report(tmp_path / "scored" / "report.json")
+    assert "callwright eval" in (tmp_path / "scored" / "report.md").read_text()
+    assert (tmp_path / "scored" / "report.html").is_file()
     chat = ("chat", tiny_model, "--tools", "tools.json", *words)
     reply = result(run, *chat, stdin="hello\n")
     assert set(reply) == {"text", "calls", "broken", "ending"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -50,17 +53,19 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     slices: Annotated[
         str | None, typer.Option("--slices", help="'all', or names with commas: the rows made harder, beside them.")
     ] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Write report.json and failures.jsonl there.")] = None,
+    output: Annotated[str | None, typer.Option("--output", help="Write the report and its failures there.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
-    from callwright.cli.console import Terminal, print_json
+    from callwright.cli.console import Terminal, err, print_json
     from callwright.errors import RecipeError
+    from callwright.pipeline.environment import made_by
     from callwright.pipeline.evaluate import report
     from callwright.pipeline.rows import held_out_rows
     from callwright.pipeline.scoring import Asked, opened_scorer
     from callwright.pipeline.slices import score_slices
     from callwright.recipe import Eval
+    from callwright.report.run import write_run_report
     from callwright.score.run import build_report
     from callwright.score.sampling import flakiness
     from callwright.score.slices import apart, slice_names
@@ -83,16 +88,21 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         drawn = settings.model_copy(update={"seed": settings.seed + run})
         return score_all(some, drawn, lambda done: watch.scoring(what, done, len(some)))
 
+    started = time.monotonic()
     runs = [score(name if samples == 1 else f"{name} {run + 1}", held_out, run) for run in range(samples)]
     outcomes = score_slices(runs[0], names, score) if names else {}
     watch.close()
-    made = report(name, runs[0], Path(output)) if output else build_report(name, runs[0])
+    made = build_report(name, runs[0])
+    if output:
+        command = shlex.join(["callwright", *sys.argv[1:]])
+        made = report(name, runs[0], Path(output), made_by(command, data, held_out, time.monotonic() - started))
     if samples > 1:
         made.aggregates["flakiness"] = flakiness(runs)
     if outcomes:
         made.aggregates["slices"] = {one: outcome.facts for one, outcome in outcomes.items()}
     if output:
         _keep(Path(output), made, runs[0], outcomes)
+        err.print(f"report: {write_run_report(Path(output))}", markup=False)
     if as_json:
         print_json(made.aggregates)
     else:

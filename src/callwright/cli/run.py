@@ -52,7 +52,7 @@ def run(
         out.print(comparison_table(aggregates, outcome.summary.get("base_against_tuned")))
     if "tuned" in outcome.reports:
         err.print(f"misses:  {outcome.folder / 'tuned' / 'failures.jsonl'}")
-    err.print(f"trained: {outcome.trained}\nreport:  {outcome.folder / 'report.json'}")
+    err.print(f"trained: {outcome.trained}\nreport:  {outcome.folder / 'report.html'}")
 
 
 def _smoke(recipe: str, overrides: Sequence[str], config: str | None) -> None:

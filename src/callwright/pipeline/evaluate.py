@@ -21,7 +21,7 @@ from callwright.pipeline.trained import trained_call_token, trained_dialect, wit
 from callwright.recipe import Eval
 from callwright.score.failures import write_report
 from callwright.score.run import RowScore, build_report, failures_of, score_row
-from callwright.types import Conversation, Report
+from callwright.types import Conversation, JsonObject, Report
 
 Scorer = Callable[[Sequence[Conversation], Eval, Callable[[int], None]], list[RowScore]]
 """Rows, how they are asked, and whom to tell how many are done -> the rows scored."""
@@ -134,10 +134,11 @@ def _asked(rows: Sequence[Conversation]) -> list[Conversation]:
     return [replace(row, messages=row.messages[:-1]) for row in rows]
 
 
-def report(name: str, scores: Sequence[RowScore], folder: Path) -> Report:
-    """Writes report.json and failures.jsonl. Rows are grouped by their source where there is more than one."""
+def report(name: str, scores: Sequence[RowScore], folder: Path, made: JsonObject | None = None) -> Report:
+    """Writes report.json and failures.jsonl. Rows are grouped by their source where there is more than one. made: as
+    `made_by` gives it."""
     sources = {score.conversation.id: score.conversation.source for score in scores}
     categories = sources if len(set(sources.values())) > 1 else None
-    made = build_report(name, scores, categories)
-    write_report(folder, made, failures_of(scores))
-    return made
+    built = replace(build_report(name, scores, categories), made=made or {})
+    write_report(folder, built, failures_of(scores))
+    return built

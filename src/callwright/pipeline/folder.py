@@ -5,6 +5,7 @@ recipe.json     the recipe, every default written out        data/        the ro
 lint.json       what was checked, and what was found         metrics.jsonl, loss.svg, checkpoints/
 adapter/        the trained LoRA, as PEFT saves it           base/, tuned/   report.json and failures.jsonl
 report.json     both scores side by side, and what was run   steps.json   which steps are done
+report.html     the same to look at, and report.md for a model card
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from callwright import __version__
-from callwright.data import canonical, conversations, write
+from callwright.data import conversations, write
 from callwright.data.preferences import read_pairs
 from callwright.data.sources import is_named
 from callwright.dialects.views import all_views
@@ -21,6 +21,7 @@ from callwright.models.load import load_model
 from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.check import Checker, lint_rows
 from callwright.pipeline.choose import apart, judge_of
+from callwright.pipeline.environment import digest, environment, made_by
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
 from callwright.pipeline.retention import Kept, abstention, check, perplexity, retention_rows
@@ -30,6 +31,7 @@ from callwright.pipeline.trained import TRAINED, trained_call_token, with_adapte
 from callwright.pipeline.tune import Prepared, Watchers, prepare, prepare_asked, prepare_pairs, settings_of, tune
 from callwright.pipeline.workshop import Workshop, open_workshop
 from callwright.recipe import Dpo, Recipe, Retention
+from callwright.report.run import write_run_report
 from callwright.score.abstain import ABSTAINED, CALLED
 from callwright.score.failures import read_report
 from callwright.score.run import ARGUMENTS, EXACT
@@ -79,6 +81,7 @@ def run(recipe: Recipe, watch: Watcher) -> Outcome:
     reports = _evaluate(recipe, workshop, folder, watch) if recipe.eval else {}
     summary = _summary(recipe, folder, reports, time.monotonic() - started)
     write_json(folder.path / "report.json", summary)
+    write_run_report(folder.path)
     return Outcome(folder.path, folder.path / TRAINED[recipe.method], reports, summary)
 
 
@@ -211,7 +214,7 @@ def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watc
     plain = recipe.tools.descriptions == "functions"
     one_set = recipe.tools.most_frequent is not None or (recipe.dpo is not None and bool(tools))
     rows = held_out_rows(settings, tools, others=recipe.tools.others if one_set else None, plain=plain)
-    marker = {**settings.model_dump(mode="json"), "sha256": _digest(rows)}
+    marker = {**settings.model_dump(mode="json"), "sha256": digest(rows)}
     reports = {}
     for name in ["base", "tuned"] if settings.base else ["tuned"]:
         target = folder.path / name
@@ -219,8 +222,10 @@ def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watc
         watch.step(f"evaluate {name}", skipped)
         if not skipped:
             subject = _subject(recipe, workshop, folder, name)
+            started = time.monotonic()
             scores = evaluate(subject, rows, settings, _counter(watch, name, len(rows)))
-            report(subject.name, scores, target)
+            command = shlex.join(["callwright", "run", str(folder.path / "recipe.json")])
+            report(name, scores, target, made_by(command, settings.data, rows, time.monotonic() - started))
             folder.mark(f"evaluate {name}", marker)
         reports[name] = read_report(target / "report.json")
     return reports
@@ -268,16 +273,11 @@ def _subject(recipe: Recipe, workshop: Workshop, folder: RunFolder, name: str) -
     return Subject(name, model, load_tokenizer(recipe.model) if fresh else workshop.tokenizer, workshop.dialect)
 
 
-def _digest(rows: Sequence[Conversation]) -> str:
-    """Of the rows' content, so that an edited held-out file is scored again."""
-    text = "\n".join(json.dumps(canonical.to_row(row), sort_keys=True) for row in rows)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _summary(recipe: Recipe, folder: RunFolder, reports: dict[str, Report], seconds: float) -> JsonObject:
     account = folder.path / _ACCOUNT
     summary: JsonObject = {
         "callwright": __version__,
+        "environment": environment(),
         "recipe": recipe.as_json(),
         "rows": json.loads(account.read_text(encoding="utf-8")) if account.is_file() else None,
         "seconds": round(seconds, 1),

@@ -6,7 +6,6 @@ Equality is by JSON type and nothing is normalised: "1.5" is not "15", "5" is no
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -74,15 +73,16 @@ def match_calls(expected: Sequence[ToolCall], got: Sequence[ToolCall], tools: Se
     >>> match_calls([timer], [ToolCall("set_timer", {"minutes": 1})], []).why
     'set_timer.minutes: expected 10, got 1'
     """
-    parameters = {tool.name: tool.parameters for tool in tools}
     partner: dict[int, tuple[int, dict[str, bool]]] = {}
-    for name in dict.fromkeys(call.name for call in expected):
+    for name in dict.fromkeys([call.name for call in expected]):
         wanted = [i for i, call in enumerate(expected) if call.name == name]
         given = [j for j, call in enumerate(got) if call.name == name]
-        grid = [
-            [match_arguments(expected[i].arguments, got[j].arguments, parameters.get(name)) for j in given]
-            for i in wanted
-        ]
+        # of tools with one name the last counts
+        parameters = next((tool.parameters for tool in reversed(tools) if tool.name == name), None) if given else None
+        grid = [[match_arguments(expected[i].arguments, got[j].arguments, parameters) for j in given] for i in wanted]
+        if len(wanted) == len(given) == 1:
+            partner[wanted[0]] = (given[0], grid[0][0])
+            continue
         for row, column in _assign(_profits(grid, [len(expected[i].arguments) for i in wanted])):
             partner[wanted[row]] = (given[column], grid[row][column])
     pairs = tuple(CallPair(expected[i], got[partner[i][0]], partner[i][1]) for i in sorted(partner))
@@ -91,7 +91,7 @@ def match_calls(expected: Sequence[ToolCall], got: Sequence[ToolCall], tools: Se
     spurious = tuple(call for j, call in enumerate(got) if j not in used)
     return CallMatch(
         exact=not missing and not spurious and all(pair.exact for pair in pairs),
-        names_equal=Counter(call.name for call in expected) == Counter(call.name for call in got),
+        names_equal=sorted([call.name for call in expected]) == sorted([call.name for call in got]),
         arguments_right=sum(sum(pair.arguments.values()) for pair in pairs),
         arguments_total=sum(len(pair.arguments) for pair in pairs) + sum(len(call.arguments) for call in missing),
         pairs=pairs,

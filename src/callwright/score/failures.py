@@ -53,6 +53,7 @@ def write_report(folder: Path, report: Report, failures: Sequence[Failure]) -> R
     `report.json` has the stable keys:
 
     - "format": 1; "run": the run's name
+    - "made": the command, the environment and the rows that it came from, where the report knows them
     - "aggregates": as `callwright.score.run.aggregate` gives them
     - "verdicts": row id -> list of `{"metric", "value", "why"}`, "value" null where the metric does not apply
 
@@ -63,6 +64,7 @@ def write_report(folder: Path, report: Report, failures: Sequence[Failure]) -> R
     document = {
         "format": FORMAT,
         "run": report.run,
+        **({"made": report.made} if report.made else {}),
         "aggregates": report.aggregates,
         "verdicts": {row: [asdict(verdict) for verdict in verdicts] for row, verdicts in report.verdicts.items()},
     }
@@ -87,7 +89,7 @@ def read_report(path: Path) -> Report:
             for row, items in document["verdicts"].items()
         }
         found = document["format"]
-        report = Report(document["run"], verdicts, document["aggregates"])
+        report = Report(document["run"], verdicts, document["aggregates"], document.get("made", {}))
     except OSError as error:
         raise RunError(f"{path}: cannot read the report ({error.strerror}); score the run again") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -95,6 +97,20 @@ def read_report(path: Path) -> Report:
     if found != FORMAT:
         raise RunError(f"{path}: report format {found!r}, this version reads {FORMAT}; score the run again")
     return report
+
+
+def read_failures(path: Path) -> list[JsonObject]:
+    """The lines of a `failures.jsonl`, in their order. Raises RunError when it is absent or holds anything else."""
+    try:
+        # split, not splitlines: a model's text may hold other characters that end a line
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        if not all(isinstance(row, dict) and {"id", "expected_calls", "got_calls"} <= row.keys() for row in rows):
+            raise ValueError("a line is no failure")
+    except OSError as error:
+        raise RunError(f"{path}: cannot read the failures ({error.strerror}); score the run again") from error
+    except ValueError as error:
+        raise RunError(f"{path}: not failures ({error}); score the run again") from error
+    return rows
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -71,10 +71,10 @@ class RowScore:
 
     def verdict(self, metric: str) -> Verdict:
         """The row's verdict on one of METRICS. Raises KeyError for another name."""
-        found = next((verdict for verdict in self.verdicts if verdict.metric == metric), None)
-        if found is None:
-            raise KeyError(f"no metric {metric!r}{did_you_mean(metric, METRICS)}")
-        return found
+        for verdict in self.verdicts:
+            if verdict.metric == metric:
+                return verdict
+        raise KeyError(f"no metric {metric!r}{did_you_mean(metric, METRICS)}")
 
 
 def score_row(expected: Conversation, reply: Reply, raw_text: str) -> RowScore:
