@@ -164,7 +164,7 @@ def test_the_card_has_intervals_and_the_command(tmp_path: Path) -> None:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     exact = next(line for line in lines if line.startswith("| exact match |"))
     assert exact == "| exact match | 4 | 50.0% [15.0, 85.0] | 50.0% [15.0, 85.0] | +0.0 [-49.5, +49.5] | p = 1 |"
-    assert {line.count("|") for line in lines} == {7, 6}, "metrics, then tools"
+    assert {line.count("|") for line in lines} == {7, 6, 5}, "metrics, then tools, then failures"
 
 
 def test_the_card_of_a_hostile_tool_has_its_columns(tmp_path: Path) -> None:
