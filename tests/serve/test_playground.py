@@ -105,6 +105,7 @@ def test_what_the_server_refuses_is_said(browser: Chromium) -> None:
         assert page.locator("#trouble").inner_text()
         page.locator("#tools").fill("[{")
         assert "not a list of tools" in page.locator("#tools-wrong").inner_text()
+        assert page.locator("#preset").input_value() == "your own"
 
 
 @pytest.mark.parametrize("width", [360, 1200])

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from callwright.models.load import LoraSettings, add_lora, unfreeze
 from callwright.train.batch import Plan
 from callwright.train.loop import Run, Settings, train
+from callwright.train.processes import part
 from callwright.train.progress import Progress
 from small_run import ROWS, SETTINGS
 from tiny import tiny
@@ -133,6 +134,9 @@ def main(words: list[str]) -> None:
         if kind in KINDS:
             options: dict[str, Any] = {"die": 7} if "--die" in words else {}
             run(kind, Path(words[0]) / kind, **options)
+    part()
+    # one that ends in the group can be aborted
+    assert not torch.distributed.is_initialized()
 
 
 if __name__ == "__main__":

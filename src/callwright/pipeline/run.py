@@ -37,7 +37,7 @@ from callwright.score.failures import read_report
 from callwright.score.run import ARGUMENTS, EXACT
 from callwright.score.stats import compare, compare_means
 from callwright.tools import tool_from_json, tool_to_json
-from callwright.train.processes import first_alone, is_first
+from callwright.train.processes import first_alone, is_first, part
 from callwright.train.progress import Progress
 from callwright.types import Conversation, JsonObject, Report, Tool
 
@@ -107,7 +107,7 @@ def check_inputs(recipe: Recipe) -> None:
 
 
 def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher, *, resume: bool) -> None:
-    """Rows, lint and training; each is skipped where it is done. Of several processes the first makes the rows."""
+    """Rows, lint and training, each skipped where it is done. The first process makes the rows; at the end all part."""
     with first_alone():
         skipped = folder.done("rows")
         watch.step("rows and lint", skipped)
@@ -138,6 +138,7 @@ def train_steps(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Wa
         tune(recipe, prepared, workshop, folder, watchers, resume=resume, judge=judge, player=player)
         if is_first():
             folder.mark("train")
+    part()
 
 
 def _counted(recipe: Recipe) -> str:

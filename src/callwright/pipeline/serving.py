@@ -92,8 +92,10 @@ def open_served(wanted: Wanted) -> list[Served]:
     except ModelError as error:
         if wanted.engine != "auto" or _engine(wanted) == "torch":
             raise
+        # what torch cannot load either is said once, by it
+        served = _of_torch(wanted, named)
         _log.warning("%s; served by torch", error)
-        return _of_torch(wanted, named)
+        return served
 
 
 def served_scorer(wanted: Wanted) -> Scorer:

@@ -39,6 +39,17 @@ def first_alone() -> Iterator[None]:
         yield
 
 
+def part() -> None:
+    """The processes go each their own way, all work that they share being done.
+
+    One that ends while threads of the process group still run may be aborted (pytorch issue 190489). After an error
+    nobody is to wait here for a process that never comes, so it is not for a `finally`.
+    """
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
 class Processes:
     """What a step asks of the processes that it runs in. `rank` counts from 0, of `count`."""
 

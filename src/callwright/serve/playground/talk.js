@@ -4,6 +4,8 @@ import { chat, models } from "./net.js";
 import { callForm, make, tokenStrip, turn } from "./show.js";
 
 const at = (id) => document.getElementById(id);
+// the choice that stands for schemas of the user's own
+const OWN = "your own";
 const PRESETS = {
   weather: [
     tool("get_weather", "The weather of a place.", { city: { type: "string" }, unit: { enum: ["celsius", "fahrenheit"] } }, ["city"]),
@@ -145,7 +147,7 @@ function clear() {
 }
 
 async function begin() {
-  for (const name of Object.keys(PRESETS)) at("preset").append(make("option", { value: name }, name));
+  for (const name of [...Object.keys(PRESETS), OWN]) at("preset").append(make("option", { value: name }, name));
   at("key").value = sessionStorage.getItem("key") ?? "";
   choosePreset();
   await list();
@@ -161,12 +163,19 @@ async function list() {
 }
 
 function choosePreset() {
-  at("tools").value = JSON.stringify(PRESETS[at("preset").value], null, 2);
+  const chosen = PRESETS[at("preset").value];
+  // one's own stay as they are
+  if (chosen) at("tools").value = JSON.stringify(chosen, null, 2);
+  readTools();
+}
+
+function editTools() {
+  at("preset").value = OWN;
   readTools();
 }
 
 at("preset").addEventListener("change", choosePreset);
-at("tools").addEventListener("input", readTools);
+at("tools").addEventListener("input", editTools);
 at("key").addEventListener("change", () => {
   sessionStorage.setItem("key", at("key").value);
   list();
