@@ -17,6 +17,8 @@ from callwright.generate.text import TextStream
 
 # tool sets whose replies are remembered
 _REMEMBERED = 64
+# engines prepare their products anew where a pass has one token, and where it has many
+_WARMING = (1, 32)
 
 
 @dataclass
@@ -65,12 +67,13 @@ class StepEngine:
                 decoder.drop(row)
 
     def warm(self) -> None:
-        """What the first reply would wait for: the tokenizer is read for grammars, and a pass takes its memory."""
+        """What the first reply would wait for: the tokenizer is read for grammars, and passes take their memory."""
         _ = self.grammars
-        token = min(self._stop_ids)
-        sequence, _held = self.steps.open([token], 0, 1)
-        self.steps.forward([Feed(sequence, [token])])
-        self.steps.close(sequence)
+        for tokens in _WARMING:
+            prompt = [min(self._stop_ids)] * tokens
+            sequence, _held = self.steps.open(prompt, 0, 1)
+            self.steps.forward([Feed(sequence, prompt)])
+            self.steps.close(sequence)
 
     def row(self, prompt: Prompt, options: Options, number: int, prefix_len: int) -> Row:
         """A reply to be written. number: of its random choices."""

@@ -5,8 +5,11 @@ Keys and values stand in blocks of 32 tokens that sequences share: the tool bloc
 
 from __future__ import annotations
 
+import math
+import mmap
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +23,8 @@ from callwright.generate.steps import Feed
 from callwright.models.paged import BLOCK, WeightBits, openvino, to_paged
 
 _BLOCKS = "blocks"
+# the first blocks have their pages from the start: a tool block of 4,096 tokens
+_READY = 4096 // BLOCK
 # kept sequences
 _MOST_KEPT = 64
 # Where products of bfloat16 are cheap, 16 tokens cost what one does, and OpenVINO prepares all operators anew for a
@@ -63,7 +68,15 @@ class OpenVinoModel:
 
     def cache(self, blocks: int) -> NDArray[Any]:
         """Room for keys and values: [2 * layers, blocks, heads, BLOCK, head_size], in bits."""
-        return np.zeros((self.caches, blocks, *self._shape), dtype=self.kind)
+        shape = (self.caches, blocks, *self._shape)
+        # pages are first written while somebody waits: few and large ones, where the system has them
+        memory = mmap.mmap(-1, math.prod(shape) * np.dtype(self.kind).itemsize)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with suppress(OSError):
+                memory.madvise(mmap.MADV_HUGEPAGE)
+        cache = np.frombuffer(memory, dtype=self.kind).reshape(shape)
+        cache[:, :_READY] = 0
+        return cache
 
     def request(self, cache: NDArray[Any]) -> Any:
         """An inference over this cache."""

@@ -39,9 +39,10 @@ class PrefixFiles:
 
         path = self._path(tokens)
         try:
-            with safe_open(str(path), "np") as file:
+            # as torch's tensors they are the file's pages, which are copied once, to where they are used
+            with safe_open(str(path), "pt") as file:
                 said = (file.metadata() or {}).get(_SUM)
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+                found = {name: file.get_tensor(name).numpy() for name in file.keys()}  # noqa: SIM118  # not a mapping
             if said != _checksum(found):
                 raise SafetensorError("its checksum is another")
             path.touch()
