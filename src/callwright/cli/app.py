@@ -8,6 +8,7 @@ from callwright.cli import (
     calibrate,
     chat,
     compare,
+    curve,
     data,
     dialects,
     doctor,
@@ -36,6 +37,7 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("eval", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
+app.command("curve", epilog=curve.EXAMPLE)(curve.curve)
 app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLE)(chat.chat)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)

@@ -229,3 +229,11 @@ def held_out_rows(
     if not rows:
         raise DataError(settings.data, "no row is left to score")
     return rows
+
+
+def scored_rows(recipe: Recipe, tools: Sequence[Tool]) -> list[Conversation]:
+    """The held-out rows of a recipe, with the tools and left-out rows of its training. Raises DataError."""
+    assert recipe.eval is not None
+    one_set = recipe.tools.most_frequent is not None or (recipe.dpo is not None and bool(tools))
+    others = recipe.tools.others if one_set else None
+    return held_out_rows(recipe.eval, tools, others=others, plain=recipe.tools.descriptions == "functions")

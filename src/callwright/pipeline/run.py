@@ -26,7 +26,7 @@ from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
 from callwright.pipeline.retention import Kept, abstention, check, perplexity, retention_rows
 from callwright.pipeline.rewards import player_of
-from callwright.pipeline.rows import account_facts, held_out_rows, training_rows
+from callwright.pipeline.rows import account_facts, scored_rows, training_rows
 from callwright.pipeline.trained import TRAINED, trained_call_token, with_adapter
 from callwright.pipeline.tune import Prepared, Watchers, prepare, prepare_asked, prepare_pairs, settings_of, tune
 from callwright.pipeline.workshop import Workshop, open_workshop
@@ -211,10 +211,7 @@ def run_tools(folder: Path) -> tuple[Tool, ...]:
 def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watcher) -> dict[str, Report]:
     assert recipe.eval is not None
     settings = recipe.eval
-    tools = run_tools(folder.path)
-    plain = recipe.tools.descriptions == "functions"
-    one_set = recipe.tools.most_frequent is not None or (recipe.dpo is not None and bool(tools))
-    rows = held_out_rows(settings, tools, others=recipe.tools.others if one_set else None, plain=plain)
+    rows = scored_rows(recipe, run_tools(folder.path))
     marker = {**settings.model_dump(mode="json"), "sha256": digest(rows)}
     reports = {}
     for name in ["base", "tuned"] if settings.base else ["tuned"]:

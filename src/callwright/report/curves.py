@@ -11,6 +11,7 @@ from callwright.report.data import Chart
 from callwright.report.lines import Line, chart
 from callwright.report.plots import smooth
 from callwright.report.source import Source
+from callwright.score.curve import points_of, sizes_of
 from callwright.score.stats import wilson
 from callwright.types import JsonObject
 
@@ -61,17 +62,25 @@ def _learning(curve: Sequence[JsonObject]) -> Chart | None:
             by_rows[one["rows"]].append((float(one["exact"]), int(one.get("n") or 0)))
     if not by_rows:
         return None
-    means = [(rows, sum(value for value, _ in made) / len(made)) for rows, made in sorted(by_rows.items())]
     dots = [(rows, value) for rows, made in sorted(by_rows.items()) for value, _ in made]
-    ends = [
-        (rows, interval.low, interval.high)
-        for rows, made in sorted(by_rows.items())
-        for value, n in made
-        if n and (interval := wilson(value * n, n))
-    ]
-    lines = [Line("mean", means), Line("one seed", dots, dots=True, joined=False, ends=ends)]
+    known = sizes_of(points_of(curve))
+    if len(known) == len(by_rows):
+        means = [(float(size.rows), size.mean) for size in known]
+        of_mean = [(float(size.rows), size.interval.low, size.interval.high) for size in known]
+        lines = [Line("mean", means, ends=of_mean), Line("one seed", dots, dots=True, joined=False)]
+        note = "Bars: the 95% interval of the mean, seeds and held-out rows drawn again."
+    else:
+        means = [(rows, sum(value for value, _ in made) / len(made)) for rows, made in sorted(by_rows.items())]
+        ends = [
+            (rows, interval.low, interval.high)
+            for rows, made in sorted(by_rows.items())
+            for value, n in made
+            if n and (interval := wilson(value * n, n))
+        ]
+        lines = [Line("mean", means), Line("one seed", dots, dots=True, joined=False, ends=ends)]
+        note = "Bars: the 95% interval of one training's score."
     drawn = chart("Learning curve", "rows trained on", "exact match", lines, shares=True)
-    return Chart("Learning curve", drawn, "Bars: the 95% interval of one training's score.")
+    return Chart("Learning curve", drawn, note)
 
 
 def _smoothed(name: str, points: Sequence[tuple[float, float]]) -> tuple[Line, Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callwright.report.source import Source
+from callwright.score.curve import advice, points_of
 from callwright.score.run import EXACT
 from callwright.score.stats import Comparison
 from callwright.types import JsonObject
@@ -52,6 +53,9 @@ def change(pair: Comparison) -> str:
 def verdict(source: Source) -> str:
     """The first line of a report: how often the model is exact, of how many rows, and against what it began from."""
     if source.main is None:
+        advised = advice(points_of(source.curve))
+        if advised is not None:
+            return advised.text
         steps = len({row["step"] for row in source.metrics})
         trained = f"trained for {steps:,} steps; " if steps else ""
         return f"{trained}not scored"
