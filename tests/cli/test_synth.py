@@ -106,3 +106,47 @@ def test_what_does_not_go_together(synth: Cli) -> None:
     ]:
         code, _, errors = synth("a.jsonl", *words)
         assert (code, why in errors) == (2, True), errors
+
+
+def test_rows_for_failures(synth: Cli) -> None:
+    missed = {
+        "id": "1",
+        "request": "put bread on the list",
+        "expected_calls": [{"name": "add_to_shopping_list", "arguments": {"item": "bread"}}],
+        "expected_text": "",
+        "got_calls": [],
+        "mode": "missing_call",
+    }
+    Path("out").mkdir()
+    Path("out", "failures.jsonl").write_text(json.dumps(missed) + "\n")
+    asked = ("--rows", "10", "--from-failures", "out", "--pool", str(HOME / "holdout.jsonl"))
+    code, printed, errors = synth("a.jsonl", *asked, "--json")
+    assert code == 0, errors
+    told = json.loads(printed)
+    own = [row for row in conversations("a.jsonl") if row.provenance.get("chosen")]
+    assert (told["rows"], told["failures"], told["own"]) == (10, 1, len(own))
+    assert 0 < len(own) <= 5
+    for row in conversations("a.jsonl"):
+        assert "add_to_shopping_list" in {call.name for message in row.messages for call in message.calls}
+    assert "other held-out rows" in synth("b.jsonl", *asked)[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--pool", "x.jsonl"), "give --from-failures too"),
+        (("--from-failures", "x", "--share", "parallel=0.1"), "leave --share out"),
+        (("--from-failures", "nowhere"), "cannot read the failures"),
+    ],
+)
+def test_what_does_not_go_with_failures(synth: Cli, words: tuple[str, ...], why: str) -> None:
+    code, _, errors = synth("c.jsonl", *words)
+    assert code == 2
+    assert why in " ".join(errors.split())
+    assert not Path("c.jsonl").exists()
+
+
+def test_failures_go_without_a_teacher(synth: Cli) -> None:
+    with TeacherServer() as server:
+        code, _, errors = synth("c.jsonl", "--from-failures", "x", *of(server))
+    assert (code, "without a teacher" in " ".join(errors.split())) == (2, True)

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ from callwright.errors import CallwrightError
 if TYPE_CHECKING:
     from callwright.synth import Options, Recorder
     from callwright.types import Conversation, JsonObject, Tool
+
+# of a pool so many rows that these tools cannot answer, as a share of those that they can
+_REFUSED = 0.2
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Wanted:
     execute: bool
     rejected: str | None
     licence: str
+    failures: str | None = None
+    pool: str | None = None
 
 
 def make(wanted: Wanted, output: str, *, as_json: bool) -> None:
@@ -38,23 +43,49 @@ def make(wanted: Wanted, output: str, *, as_json: bool) -> None:
     from callwright.cli.console import err, print_json
     from callwright.data import write
     from callwright.synth import generate, load_phrasebook
+    from callwright.synth.focus import focus_of, load_failures
     from callwright.tools import load_tools
 
     tools = load_tools(wanted.source)
     book = load_phrasebook(wanted.phrases, tools) if wanted.phrases else None
+    failures = load_failures(wanted.failures) if wanted.failures else []
+    own = _own(wanted, failures, tools)
     with ExitStack() as stack:
         options, recorder = _options(wanted, tools, stack)
-        made = list(generate(tools, book, wanted.rows, wanted.seed, options))
+        if failures:
+            options = replace(options, focus=focus_of(failures, tools))
+        made = [*own, *generate(tools, book, wanted.rows - len(own), wanted.seed, options)]
     write(output, made)
     if wanted.rejected:
         lines = (json.dumps(entry, ensure_ascii=True) + "\n" for entry in recorder.rejected)
         Path(wanted.rejected).write_text("".join(lines), encoding="utf-8")
     told = _told(tools, made, recorder)
+    if wanted.failures:
+        told |= {"failures": len(failures), "own": len(own)}
     if as_json:
         print_json(told)
         return
     err.print(f"{len(made)} rows written to {output}")
+    if wanted.failures:
+        err.print(f"for {len(failures)} failures; {len(own)} rows are your own, of {wanted.pool or 'no pool'}")
+        err.print("measure what they do on other held-out rows than those that failed")
     _print(told)
+
+
+def _own(wanted: Wanted, failures: Sequence[JsonObject], tools: Sequence[Tool]) -> list[Conversation]:
+    """The rows of the pool nearest to the failures, at most half of what is wanted."""
+    from callwright.data import conversations
+    from callwright.data.toolset import with_tools
+    from callwright.synth.focus import nearest
+
+    if wanted.pool is None:
+        return []
+    rows, names = list(conversations(wanted.pool)), {tool.name for tool in tools}
+    fitted = with_tools(rows, tools, _REFUSED)
+    # a row that calls nothing is right only among the tools that it was written for
+    uncalled = (row for row in rows if not any(message.calls for message in row.messages))
+    fitted += [row for row in uncalled if {tool.name for tool in row.tools} == names]
+    return nearest(fitted, failures, wanted.rows // 2)
 
 
 def _options(wanted: Wanted, tools: Sequence[Tool], stack: ExitStack) -> tuple[Options, Recorder]:

@@ -43,6 +43,13 @@ Execute = Annotated[bool, typer.Option("--execute", help="Run your functions wit
 RejectedFile = Annotated[str | None, typer.Option(help="Where rejected rows go; OUTPUT.rejected.jsonl without it.")]
 Licence = Annotated[str, typer.Option(help="The rows' licence, kept with each.")]
 
+Failures = Annotated[
+    str | None, typer.Option("--from-failures", help="A report.json or its folder: rows of what failed there.")
+]
+Pool = Annotated[
+    str | None, typer.Option(help="With --from-failures: rows of your own, the nearest of which are half of the rows.")
+]
+
 
 def synth(  # noqa: PLR0913  # one argument an option
     tools: Source,
@@ -63,6 +70,8 @@ def synth(  # noqa: PLR0913  # one argument an option
     execute: Execute = False,
     rejected: RejectedFile = None,
     licence: Licence = "",
+    from_failures: Failures = None,
+    pool: Pool = None,
     as_json: AsJson = False,
 ) -> None:
     """Make rows from a phrasebook, your own requests or the tools alone, or by a teacher model.
@@ -83,9 +92,16 @@ def synth(  # noqa: PLR0913  # one argument an option
     if asked is None:
         if judge:
             raise CallwrightError("--judge goes with a teacher: give --teacher, --teacher-model and --cap too")
-        wanted = Wanted(tools, rows, seed, phrases, seeds, share or (), tools_per_row, execute, rejected, licence)
+        if pool and not from_failures:
+            raise CallwrightError("--pool holds rows near failures: give --from-failures too")
+        if from_failures and share:
+            raise CallwrightError("--from-failures has shares of its own, those of what failed: leave --share out")
+        chosen = (share or (), tools_per_row, execute, rejected, licence, from_failures, pool)
+        wanted = Wanted(tools, rows, seed, phrases, seeds, *chosen)
         make(wanted, output, as_json=as_json)
         return
+    if from_failures:
+        raise CallwrightError("--from-failures is for rows without a teacher: leave it out, or the teacher")
     if phrases or tools_per_row:
         raise CallwrightError("--phrases and --tools-per-row are for rows without a teacher: leave them out, or it")
     if checked is not None:

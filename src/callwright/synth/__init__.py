@@ -11,6 +11,7 @@ from callwright.data.similar import request_words
 from callwright.errors import ToolError
 from callwright.synth.book import BookPhraser
 from callwright.synth.compose import Composer, Made
+from callwright.synth.focus import Focus
 from callwright.synth.ground import Synonyms
 from callwright.synth.phrase import Phrasebook, load_phrasebook
 from callwright.synth.plain import PlainPhraser
@@ -31,7 +32,8 @@ class Options:
     """What rows are made of.
 
     per_row: how many tools a row declares, from-to; None declares all of them, in one order, so that rows share them.
-    result_of: gives results for the turns after calls; None mocks them. rejected: takes what was thrown away.
+    result_of: gives results for the turns after calls; None mocks them. rejected: takes what was thrown away. focus:
+    what an evaluation failed at, of which rows are made then; its shares take the place of the plan's.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -40,6 +42,7 @@ class Options:
     examples: Sequence[Conversation] = ()
     licence: str = ""
     rejected: Recorder | None = None
+    focus: Focus | None = None
 
 
 def generate(
@@ -56,12 +59,13 @@ def generate(
     rng = random.Random(seed)
     phraser: Phraser
     if book is not None:
-        phraser, synonyms = BookPhraser(tools, book, rng), synonyms_of(book)
+        phraser, synonyms = BookPhraser(tools, book, rng, chosen.focus), synonyms_of(book)
     else:
-        phraser = PlainPhraser(tools, rng, chosen.examples)
+        phraser = PlainPhraser(tools, rng, chosen.examples, focus=chosen.focus)
         synonyms = phraser.synonyms
     maker = _Maker(tuple(tools), phraser, synonyms, rng, chosen)
-    for category in categories(count, rng, chosen.plan):
+    plan = Plan.of(chosen.focus.shares) if chosen.focus else chosen.plan
+    for category in categories(count, rng, plan):
         yield maker.row(category)
 
 
@@ -78,12 +82,17 @@ class _Maker:
         self._asked: Counter[str] = Counter()
         self._composer = Composer(tools, phraser, rng, self._pick, options.result_of)
         self._weights = [phraser.practice(tool) for tool in tools]
+        if options.focus is not None:
+            failed = [options.focus.tools.get(tool.name, 0.0) for tool in tools]
+            # where only calls that were not due failed, any tool will do
+            self._weights = failed if any(failed) else self._weights
         self._seen: set[str] = set()
         self._numbers: Counter[str] = Counter()
 
     def _pick(self) -> Tool:
-        """Any tool, or now and then the one that was asked for least, so that none is forgotten."""
-        if self._rng.random() < 0.7:
+        """Any tool, or now and then the one that was asked for least, so that none is forgotten; of a focus one that
+        failed."""
+        if self._options.focus is not None or self._rng.random() < 0.7:
             return self._rng.choices(self._tools, self._weights)[0]
         least = min(self._asked[tool.name] for tool in self._tools)
         return self._rng.choice([tool for tool in self._tools if self._asked[tool.name] == least])

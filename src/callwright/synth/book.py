@@ -10,6 +10,7 @@ from typing import Any
 
 from callwright.synth.bank import Bank
 from callwright.synth.fill import BUILT_IN, Said
+from callwright.synth.focus import Focus
 from callwright.synth.phrase import SLOT, Phrasebook, Phrases, Template
 from callwright.synth.request import Around, Asked, Lacking, Piece, Request
 from callwright.types import JsonObject, Tool, ToolCall
@@ -23,17 +24,20 @@ _WORKED_OUT = 1.5
 
 @dataclass
 class BookPhraser:
-    """Asks in the words of a phrasebook, and for what no tool does also in those of the general bank."""
+    """Asks in the words of a phrasebook, rather those that a focus is on; for what no tool does also in those of the
+    general bank."""
 
     tools: Sequence[Tool]
     book: Phrasebook
     rng: random.Random
+    focus: Focus | None = None
     around: Around = field(init=False)
 
     def __post_init__(self) -> None:
         self.around = self.book.around
         self._bank = Bank(self.tools)
         self._by_name = {tool.name: tool for tool in self.tools}
+        self._weights: dict[str, list[float]] = {}
         self._missing = [(name, pair) for name, phrases in self.book.tools.items() for pair in phrases.missing]
         self._cut = [entry for name, phrases in self.book.tools.items() for entry in _cut(self._by_name[name], phrases)]
         self._several = [(name, p) for name, phrases in self.book.tools.items() for p in phrases.several]
@@ -41,9 +45,16 @@ class BookPhraser:
     def ask(self, tool: Tool) -> Asked:
         """One of the tool's templates, filled."""
         phrases = self.book.tools[tool.name]
-        template = self.rng.choice(phrases.templates)
+        template = self._template(tool.name, phrases)
         pieces, meant = self._filled(template.say, phrases, tool)
         return Asked(Request(pieces, template.say), (_call(tool, meant | template.fixed),))
+
+    def _template(self, name: str, phrases: Phrases) -> Template:
+        if self.focus is None:
+            return self.rng.choice(phrases.templates)
+        if name not in self._weights:
+            self._weights[name] = [self.focus.weight(name, template) for template in phrases.templates]
+        return self.rng.choices(phrases.templates, self._weights[name])[0]
 
     def practice(self, tool: Tool) -> float:
         """More where a value has to be worked out from its words, as times and durations have."""

@@ -1,10 +1,11 @@
-"""The user's own requests with their calls -> templates: each value that stands in the request becomes a slot."""
+"""The user's own requests with their calls -> templates, and values: each that stands in a request becomes a slot."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from callwright.synth.fill import Said
 from callwright.synth.ground import Synonyms
 from callwright.synth.phrase import SLOT, Template
 from callwright.synth.values import shown
@@ -34,6 +35,26 @@ def templates_of(rows: Sequence[Conversation], tools: Sequence[Tool]) -> tuple[d
             spoken = max((part.strip() for part in SLOT.split(template.say)[::2]), key=len, default="")
             synonyms.setdefault((call.name, name), {}).setdefault(value, []).append(spoken)
     return templates, synonyms
+
+
+def values_of(rows: Sequence[Conversation], tools: Sequence[Tool]) -> dict[tuple[str, str], list[Said]]:
+    """What the user's own requests say for each parameter, (tool, parameter) -> (as it is said, the value), as often as
+    it is said there; values that do not stand in their request are not among them."""
+    declared = {tool.name for tool in tools}
+    found: dict[tuple[str, str], list[Said]] = {}
+    for row in rows:
+        said = "\n".join(message.text for message in row.messages if message.role == "user")
+        for call in (call for message in row.messages for call in message.calls if call.name in declared):
+            for name, value in call.arguments.items():
+                if isinstance(value, str | int | float) and not isinstance(value, bool) and _stands(value, said):
+                    found.setdefault((call.name, name), []).append((shown(value), value))
+    return found
+
+
+def _stands(value: str | float, said: str) -> bool:
+    words = shown(value)
+    at = said.find(words) if words else -1
+    return at >= 0 and not said[at - 1 : at].isalnum() and not said[at + len(words) : at + len(words) + 1].isalnum()
 
 
 def _template(request: str, arguments: JsonObject, tool: Tool) -> Template | None:

@@ -12,8 +12,9 @@ from callwright.errors import ToolError
 from callwright.schema import validate
 from callwright.synth import values
 from callwright.synth.bank import Bank
-from callwright.synth.examples import templates_of
+from callwright.synth.examples import templates_of, values_of
 from callwright.synth.fill import Said
+from callwright.synth.focus import Focus
 from callwright.synth.grammar import Value, ask_plainly
 from callwright.synth.ground import Synonyms, ungrounded
 from callwright.synth.phrase import SLOT, Template
@@ -21,6 +22,9 @@ from callwright.synth.request import Around, Asked, Lacking, Piece, Request
 from callwright.types import Conversation, JsonObject, Tool, ToolCall
 
 _TRIES = 30
+# how often a value is one that the user's own requests have, and a parameter is given that failed
+_OWN = 0.5
+_PRACTISED = 0.7
 _QUESTIONS = (
     "Which {}?",
     "What {} should I use?",
@@ -32,25 +36,32 @@ _QUESTIONS = (
 
 @dataclass
 class PlainPhraser:
-    """Asks for tools without a phrasebook. The wordings of `examples`, the user's own rows, are used again."""
+    """Asks for tools without a phrasebook. The wordings of `examples`, the user's own rows, are used again, and their
+    values in other wordings; of both rather those that a focus is on."""
 
     tools: Sequence[Tool]
     rng: random.Random
     examples: Sequence[Conversation] = ()
     around: Around = field(default_factory=Around)
+    focus: Focus | None = None
     synonyms: Synonyms = field(init=False)
 
     def __post_init__(self) -> None:
         self.coverage = Coverage(self.tools)
         self._bank = Bank(self.tools)
         self._templates, self.synonyms = templates_of(self.examples, self.tools)
+        self._own = values_of(self.examples, self.tools)
+        self._weights = {
+            name: [self.focus.weight(name, one) if self.focus else 1.0 for one in own]
+            for name, own in self._templates.items()
+        }
 
     def ask(self, tool: Tool) -> Asked | None:
         """A request and its call, every value said in it; None where this tool's values cannot be put into words."""
         for _ in range(_TRIES):
             own = self._templates.get(tool.name)
             if own and self.rng.random() < 0.6:
-                asked = self._from_template(tool, self.rng.choice(own))
+                asked = self._from_template(tool, self.rng.choices(own, self._weights[tool.name])[0])
             else:
                 said = self._values(tool, self._names(tool))
                 asked = Asked(ask_plainly(tool, said, self.rng), (_call(tool, {one.name: one.value for one in said}),))
@@ -110,6 +121,10 @@ class PlainPhraser:
         rare = [name for name in optional if self.coverage.present[tool.name, name] == 0 and name not in chosen]
         if rare and self.rng.random() < 0.5:
             chosen.add(self.rng.choice(rare))
+        if self.focus is not None and self.rng.random() < _PRACTISED:
+            failed = self.focus.parameters.get(tool.name) or {}
+            able = [name for name in optional if name in failed]
+            chosen |= set(self.rng.choices(able, [failed[name] for name in able])) if able else set()
         return [name for name in _properties(tool) if name in required or name in chosen]
 
     def _values(self, tool: Tool, names: Sequence[str]) -> list[Value]:
@@ -120,6 +135,9 @@ class PlainPhraser:
         if isinstance(schema.get("enum"), list) and schema["enum"] and self.rng.random() < 0.5:
             value = self.coverage.rarest_value(tool, name, schema)
             return values.shown(value), value
+        own = self._own.get((tool.name, name))
+        if own and self.rng.random() < _OWN:
+            return self.rng.choice(own)
         try:
             return values.draw(name, schema, tool.parameters, self.rng)
         except ToolError as error:
