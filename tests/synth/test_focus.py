@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from callwright.data.similar import words
 from callwright.errors import RunError
 from callwright.synth import Options, generate, load_phrasebook
 from callwright.synth.examples import values_of
-from callwright.synth.focus import focus_of, load_failures, nearest
+from callwright.synth.focus import focus_of, nearest
 from callwright.synth.phrase import Template
 from callwright.tools import load_tools
 from callwright.types import Conversation, JsonObject, Message, Tool, ToolCall
@@ -128,20 +127,3 @@ def test_values_of_the_users_own_rows_are_those_that_stand_there() -> None:
         row("an alarm for noon", ToolCall("set_alarm", {"time": "noon"})),
     ]
     assert values_of(rows, (ALARM,)) == {("set_alarm", "time"): [("six am", "six am"), ("noon", "noon")]}
-
-
-def test_where_failures_are_read_from(tmp_path: Path) -> None:
-    run = tmp_path / "run" / "tuned"
-    run.mkdir(parents=True)
-    file = run / "failures.jsonl"
-    file.write_text(json.dumps(failure("x", [], [])) + "\n")
-    for place in (tmp_path / "run", run, file, run / "report.json", tmp_path / "run" / "report.json"):
-        assert [one["request"] for one in load_failures(place)] == ["x"]
-    file.write_text("")
-    with pytest.raises(RunError, match="no failure"):
-        load_failures(run)
-    file.write_text(json.dumps(failure("x", [], [], mode="")) + "\n")
-    with pytest.raises(RunError, match="score them again"):
-        load_failures(run)
-    with pytest.raises(RunError, match="cannot read"):
-        load_failures(tmp_path / "nowhere")

@@ -42,8 +42,9 @@ def make(wanted: Wanted, output: str, *, as_json: bool) -> None:
     """Writes the rows, the refused ones where a file is named for them, and says what the rows cover."""
     from callwright.cli.console import err, print_json
     from callwright.data import write
+    from callwright.score.failures import load_failures
     from callwright.synth import generate, load_phrasebook
-    from callwright.synth.focus import focus_of, load_failures
+    from callwright.synth.focus import focus_of
     from callwright.tools import load_tools
 
     tools = load_tools(wanted.source)

@@ -113,6 +113,24 @@ def read_failures(path: Path) -> list[JsonObject]:
     return rows
 
 
+def load_failures(path: str | Path) -> list[JsonObject]:
+    """The failures of a report.json, of its folder, of a run's folder (those of the tuned model), or a failures.jsonl.
+
+    Raises RunError where there are none to read, or where the file is of a version that did not say how rows failed.
+    """
+    given = Path(path)
+    places = [given / "tuned" / "failures.jsonl", given / "failures.jsonl"] if given.is_dir() else [given]
+    if given.name == "report.json":
+        places = [given.with_name("failures.jsonl"), given.parent / "tuned" / "failures.jsonl"]
+    file = next((place for place in places if place.is_file()), places[-1])
+    failures = read_failures(file)
+    if not failures:
+        raise RunError(f"{file}: there is no failure in it, so nothing to make rows of")
+    if not all(failure.get("mode") for failure in failures):
+        raise RunError(f"{file}: does not say how rows failed; score them again with this version")
+    return failures
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader, or a crash, sees the old file or the new one, never a part.
 

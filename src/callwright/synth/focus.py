@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from callwright.data.overlap import Seen
 from callwright.data.similar import WordIndex, request_text, words
 from callwright.errors import RunError
-from callwright.score.failures import read_failures
 from callwright.synth.phrase import SLOT, Template
 from callwright.types import Conversation, JsonObject, Message, Tool
 
@@ -37,24 +35,6 @@ class Focus:
         said = frozenset(words(SLOT.sub(" ", template.say)))
         alike = max((_jaccard(said, request) for request in self.requests.get(tool, ())), default=0.0)
         return 1 + _HAS_PARAMETER * share + _SAYS_ALIKE * alike
-
-
-def load_failures(path: str | Path) -> list[JsonObject]:
-    """The failures of a report.json, of its folder, of a run's folder (those of the tuned model), or a failures.jsonl.
-
-    Raises RunError where there are none to read, or where the file is of a version that did not say how rows failed.
-    """
-    given = Path(path)
-    places = [given / "tuned" / "failures.jsonl", given / "failures.jsonl"] if given.is_dir() else [given]
-    if given.name == "report.json":
-        places = [given.with_name("failures.jsonl"), given.parent / "tuned" / "failures.jsonl"]
-    file = next((place for place in places if place.is_file()), places[-1])
-    failures = read_failures(file)
-    if not failures:
-        raise RunError(f"{file}: there is no failure in it, so nothing to make rows of")
-    if not all(failure.get("mode") for failure in failures):
-        raise RunError(f"{file}: does not say how rows failed; score them again with this version")
-    return failures
 
 
 def focus_of(failures: Sequence[JsonObject], tools: Sequence[Tool]) -> Focus:
