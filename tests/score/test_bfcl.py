@@ -23,8 +23,8 @@ from callwright.score.bfcl import (
 )
 from callwright.score.bfcl_gold import gold_calls
 from callwright.score.bfcl_strict import nearest
-from callwright.score.bfcl_table import PARTS, bench_table, missing_words, part_weights, summary
-from callwright.types import BrokenCall, Ending, JsonObject, Reply, ToolCall
+from callwright.score.bfcl_table import PARTS, bench_table, changes_table, missing_words, part_weights, summary
+from callwright.types import BrokenCall, Conversation, Ending, JsonObject, Message, Reply, ToolCall
 
 wheel = pytest.mark.skipif(not bfcl_installed(), reason="run: pip install --no-deps bfcl-eval==2026.3.23")
 
@@ -106,17 +106,21 @@ def test_any_call_is_relevant_for_them_and_a_fitting_one_for_us() -> None:
 
 @wheel
 def test_a_value_that_their_checker_falls_over_is_wrong() -> None:
-    raised = [
-        made.error
-        for category in ("live_simple", "live_multiple", "parallel")
-        for row in entries(category)[:150]
-        for call in gold_calls(row)[:1]
-        for key, value in call.arguments.items()
-        if isinstance(value, list | dict)
-        for made in [judged(row.id, ToolCall(call.name, {**call.arguments, key: [None]}))]
-        if not made.theirs
-    ]
-    assert raised
+    row = Entry(
+        "x_0", "simple_python", {}, [{"name": "f", "parameters": {"properties": LIST, "required": []}}], [ANSWER]
+    )
+    asked = Conversation("x_0", (), (Message("user", "go"),))
+    made = judge(row, asked, Reply("", (ToolCall("f", {"o": [{"k": "b"}]}),)))
+    assert (made.theirs, made.strict) == (True, True)
+    made = judge(row, asked, Reply("", (ToolCall("f", {"o": [{"k": ["b"]}]}),)))
+    assert (made.theirs, made.strict) == (False, False)
+    broken = Entry("x_0", "simple_python", {}, [{"name": "f", "parameters": {"required": []}}], [ANSWER])
+    made = judge(broken, asked, Reply("", (ToolCall("f", {"o": []}),)))
+    assert (made.theirs, made.error, made.strict) == (False, "checker_raised:KeyError", False)
+
+
+LIST = {"o": {"type": "array", "items": {"type": "dict"}}}
+ANSWER: JsonObject = {"f": {"o": [[{"k": ["a", "b"]}]]}}
 
 
 def test_the_nearest_accepted_answer_is_the_gold() -> None:
@@ -162,7 +166,7 @@ def test_the_table_has_both_verdicts_and_the_change() -> None:
     table = bench_table(runs)
     cells = [list(column.cells) for column in table.columns]
     assert [str(cell) for cell in cells[3]][:2] == ["0.0% [0.0, 79.3]", "100.0% [20.7, 100.0]"]
-    assert str(cells[-1][1]).startswith("+100.0 [")
+    assert str(next(iter(changes_table(runs).columns[1].cells))).startswith("+100.0 [")
     assert [str(cell) for cell in bench_table(runs, without=["simple_java_False"]).columns[0].cells] == ["overall", ""]
 
 

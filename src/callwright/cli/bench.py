@@ -67,7 +67,7 @@ def _report(wish: Wish, runs: dict[str, list[JsonObject]], shared: dict[str, str
     """Writes report.json, and prints it or its tables."""
     from callwright.cli.console import out, print_json
     from callwright.pipeline.folder import write_json
-    from callwright.score.bfcl_table import bench_table, differences_table, missing_words, summary
+    from callwright.score.bfcl_table import bench_table, changes_table, differences_table, missing_words, summary
 
     made: JsonObject = {"runs": {name: summary(rows) for name, rows in runs.items()}}
     if wish.train_tools:
@@ -79,6 +79,8 @@ def _report(wish: Wish, runs: dict[str, list[JsonObject]], shared: dict[str, str
         print_json(made)
         return
     out.print(bench_table(runs))
+    if len(runs) > 1:
+        out.print(changes_table(runs))
     if shared:
         out.print(f"without the {len(shared):,} rows that offer a function of {wish.train_tools}:")
         out.print(bench_table(runs, without=shared))

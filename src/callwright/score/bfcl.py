@@ -197,6 +197,10 @@ def judge(entry: Entry, asked: Conversation, reply: Reply) -> Judged:
     nearest to the reply. Where any call will do, one that fits an offered function's schema.
     """
     theirs, error = _theirs(entry, reply)
+    if entry.language != "python":
+        # accepted values are of the language's types, no longer texts as the tools declare them
+        reply = replace(reply, calls=tuple(_converted(entry, call) for call in reply.calls))
+        asked = replace(asked, tools=())
     strict, why = _strict(entry, asked, reply)
     unread = bool(reply.broken) or reply.ending is Ending.ERROR
     differs = "" if theirs == strict else difference(entry, asked, reply, theirs)
@@ -232,10 +236,6 @@ def _strict(entry: Entry, asked: Conversation, reply: Reply) -> tuple[bool, str]
         unread = scored.verdict("parse_failure")
         return not unread.value, unread.why
     gold: tuple[ToolCall, ...] = ()
-    if entry.language != "python":
-        # accepted values are of the language's types, no longer texts as the tools declare them
-        reply = replace(reply, calls=tuple(_converted(entry, call) for call in reply.calls))
-        asked = replace(asked, tools=())
     if entry.answers is not None:
         gold = nearest(entry.answers, reply.calls, asked.tools)
     verdict = score_row(_answered(asked, Message("assistant", "", gold)), reply, "").verdict(EXACT)

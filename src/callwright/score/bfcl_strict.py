@@ -126,6 +126,7 @@ def _offered(asked: Conversation, reply: Reply) -> str:
 
 
 _OTHER = "other"
+_INSIDE = "values inside a list or an object"
 
 Reason = Callable[[str, str, list[Any], Any], str]
 """Function, argument, its accepted values and the given one (_ABSENT where there is none) -> the kind of reason."""
@@ -135,14 +136,14 @@ _ABSENT: Any = object()
 
 def _values(entry: Entry, reply: Reply, reason: Reason) -> str:
     """The first reason that an argument of a call gives, over the answers for its function."""
+    found = []  # one that says little stands back
     for answer in entry.answers or ():
         name, accepted = _one(answer)
         for call in reply.calls:
             for key in dict.fromkeys((*accepted, *call.arguments)) if call.name == name else ():
-                found = reason(name, key, accepted.get(key, []), call.arguments.get(key, _ABSENT))
-                if found:
-                    return found
-    return _OTHER
+                found.append(reason(name, key, accepted.get(key, []), call.arguments.get(key, _ABSENT)))
+    said = [why for why in found if why]
+    return next((why for why in said if why != _INSIDE), said[0] if said else _OTHER)
 
 
 def _lenient(name: str, key: str, values: list[Any], given: Any) -> str:
@@ -186,7 +187,7 @@ def _narrow(entry: Entry) -> Reason:
         if kind == "integer" and isinstance(given, float):
             return "5.0 for the integer 5"
         if kind in ("array", "tuple", "dict", "HashMap"):
-            return "values inside a list or an object"
+            return _INSIDE
         return ""
 
     return reason

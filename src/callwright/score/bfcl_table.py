@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 
+from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
@@ -89,27 +90,24 @@ def _mean(weights: Mapping[str, float], found: JsonObject) -> JsonObject:
 def bench_table(runs: Mapping[str, Sequence[JsonObject]], without: Collection[str] = ()) -> Table:
     """Run name -> rows of results, as a line for each category and run, and one for each part and the whole.
 
-    change: of theirs, from the run before, on the same rows. without: ids of rows that are left out.
+    without: ids of rows that are left out.
     """
     kept = {name: [row for row in rows if row["id"] not in without] for name, rows in runs.items()}
     sums = {name: summary(rows) for name, rows in kept.items()}
-    table = Table(caption="value [95% interval]; unread: broken calls and engine errors; change: in points")
+    caption = "value [95% interval]; unread: broken calls and engine errors"
+    table = Table(caption=caption, box=SIMPLE, pad_edge=False)
     for name in ("category", *(["model"] if len(runs) > 1 else []), "n", "BFCL's", "strict", "unread"):
         table.add_column(name, justify="left" if name in ("category", "model") else "right", no_wrap=True)
-    if len(runs) > 1:
-        table.add_column("change", justify="right", no_wrap=True)
-    changes = {later: _changes(kept[before], kept[later]) for before, later in pairwise(runs)}
 
-    def lines(label: str, cells: Callable[[JsonObject], list[str] | None], key: str = "") -> None:
+    def lines(label: str, cells: Callable[[JsonObject], list[str] | None]) -> None:
         for number, (name, made) in enumerate(sums.items()):
             shown = cells(made)
             if shown is not None:
-                more = [changes.get(name, {}).get(key, "")] if len(runs) > 1 else []
                 model = [name] if len(runs) > 1 else []
-                table.add_row(*(Text(cell) for cell in ("" if number else label, *model, *shown, *more)))
+                table.add_row(*(Text(cell) for cell in ("" if number else label, *model, *shown)))
 
     for category in CATEGORIES:
-        lines(category, lambda made, category=category: _cells(made["categories"].get(category)), category)  # type: ignore[misc]
+        lines(category, lambda made, category=category: _cells(made["categories"].get(category)))  # type: ignore[misc]
     table.add_section()
     for part in PARTS:
         lines(part, lambda made, part=part: _part(made["parts"][part]))  # type: ignore[misc]
@@ -120,13 +118,26 @@ def bench_table(runs: Mapping[str, Sequence[JsonObject]], without: Collection[st
 def _cells(found: JsonObject | None) -> list[str] | None:
     if found is None:
         return None
-    n = str(found["n"]) if found["n"] == found["of"] else f"{found['n']} of {found['of']}"
+    n = str(found["n"]) if found["n"] == found["of"] else f"{found['n']}/{found['of']}"
     theirs = f"{found['theirs']:.1%} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
     return [n, theirs, f"{found['strict']:.1%}", f"{found['unread']:.1%}"]
 
 
 def _part(found: JsonObject | None) -> list[str] | None:
     return None if found is None else ["", f"{found['theirs']:.2%}", f"{found['strict']:.2%}", ""]
+
+
+def changes_table(runs: Mapping[str, Sequence[JsonObject]]) -> Table:
+    """Two runs or more -> how the leaderboard's verdicts change from each to the next, on the same rows."""
+    table = Table(caption="change of BFCL's, in points [95% interval], on the same rows", box=SIMPLE, pad_edge=False)
+    table.add_column("category", no_wrap=True)
+    made = {f"{before} → {after}": _changes(runs[before], runs[after]) for before, after in pairwise(runs)}
+    for name in made:
+        table.add_column(Text(name), justify="right", no_wrap=True)
+    for category in CATEGORIES:
+        if any(category in found for found in made.values()):
+            table.add_row(category, *(Text(found.get(category, "")) for found in made.values()))
+    return table
 
 
 def _changes(before: Sequence[JsonObject], after: Sequence[JsonObject]) -> dict[str, str]:
@@ -156,7 +167,7 @@ def missing_words(made: JsonObject) -> str:
 
 def differences_table(runs: Mapping[str, Sequence[JsonObject]]) -> Table:
     """Run name -> rows of results, as a line for each reason why the two checkers differ, with one row's id."""
-    table = Table(caption="rows that the two checkers judge differently")
+    table = Table(caption="rows that the two checkers judge differently", box=SIMPLE, pad_edge=False)
     for name in ("right by", "reason", *runs, "for example"):
         table.add_column(name, justify="right" if name in runs else "left", overflow="fold")
     counts = {name: Counter((row["theirs"], row["differs"]) for row in rows) for name, rows in runs.items()}
