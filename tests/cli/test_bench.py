@@ -18,6 +18,11 @@ from command_line import Cli
         (("--data", "rows.jsonl", "--bench", "bfcl"), "give --data with held-out rows, or --bench bfcl"),
         (("--data", "rows.jsonl", "--base"), "--base and --train-tools go with --bench"),
         (("--bench", "bfcl", "--base"), "there is no --adapter"),
+        (("--bench", "bfcl", "--slices", "all"), "--slices go with --data"),
+        (("--bench", "bfcl", "--temperature", "0.5"), "--slices go with --data"),
+        (("--bench", "bfcl", "--tools", "tools.py"), "--slices go with --data"),
+        (("--bench", "bfcl", "--rendered", "smollm2-135m"), "there is none"),
+        (("--bench", "bfcl", "--engine", "torch", "--endpoint", "http://127.0.0.1:1"), "a server does"),
         (("--bench", "gorilla"), "give bfcl, or bfcl:CATEGORY,CATEGORY"),
     ],
 )

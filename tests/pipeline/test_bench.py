@@ -119,7 +119,7 @@ def test_rows_that_share_functions_with_training(tmp_path: Path) -> None:
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from callwright.pipeline.asking import Asked
+from callwright.pipeline.asking import Respondent
 from callwright.pipeline.bench import run_bench
 from callwright.pipeline.bench_file import Results
 from test_bench import BENCH, Counted
@@ -131,7 +131,7 @@ def ask(rows):
     return counted(rows)
 
 with Results(Path(sys.argv[1]), {"model": "fake"}) as results:
-    run_bench(BENCH, Asked("base", ask, {}), results)
+    run_bench(BENCH, Respondent("base", ask, {}), results)
 """
 
 
