@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ def bench(wish: Wish, settings: Eval, as_json: bool) -> None:
     check_asked(wish.asked)
     if wish.base and wish.asked.adapter is None:
         raise RecipeError("--base asks the model without its adapter too; there is no --adapter")
+    if wish.base and wish.asked.endpoint:
+        raise RecipeError("--base with --endpoint: a server answers as one model; ask twice, by its two names")
     leaderboard()
     plan = Bench(categories_of(wanted), settings.rows, settings.seed, settings.batch_size)
     # what is wrong with it is said before hours of asking
@@ -54,13 +57,18 @@ def bench(wish: Wish, settings: Eval, as_json: bool) -> None:
     runs: dict[str, list[JsonObject]] = {}
     how = {"mode": options.mode, "constrain": options.constrain, "max_new_tokens": options.max_new_tokens}
     for one in _respondents(wish.asked, wish.base, options, settings.batch_size):
-        path = wish.output / one.name / RESULTS if wish.output else None
+        path = wish.output / _folder(one.name) / RESULTS if wish.output else None
         with Results(path, plan.settings(one, how)) as results:
             watch.step(one.name, False)
             run_bench(plan, one, results, lambda done, total, name=one.name: watch.scoring(name, done, total))  # type: ignore[misc]
             runs[one.name] = rows_of(plan, results)
         watch.close()
     _report(wish, runs, shared, as_json)
+
+
+def _folder(name: str) -> str:
+    """A name as a folder's: servers name models by paths too."""
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "model"
 
 
 def _report(wish: Wish, runs: dict[str, list[JsonObject]], shared: dict[str, str], as_json: bool) -> None:

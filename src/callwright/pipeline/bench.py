@@ -9,7 +9,7 @@ from pathlib import Path
 
 from callwright.data import conversations
 from callwright.data.fields import Fields
-from callwright.data.overlap import Seen
+from callwright.data.overlap import Seen, overlap
 from callwright.pipeline.asking import Respondent
 from callwright.pipeline.bench_file import Results
 from callwright.score.bfcl import Entry, entries, judge, leaderboard, question
@@ -100,19 +100,22 @@ def _played(block: Sequence[Entry], asked: Respondent, backends: Backends, field
 
 
 def shared_tools(bench: Bench, training: str) -> dict[str, str]:
-    """Ids of rows that offer a function which training rows declare -> training's name for it.
+    """Ids of rows that offer a function which training rows declare, or one of the same catalogue -> its name.
 
     training: a run's folder, a file of rows, or a Python file with the functions.
     """
-    seen = Seen.of(_trained_on(Path(training)))
-    fields, found = Fields(), {}
-    for category in bench.categories:
-        for entry in chosen(bench, category):
-            functions = documented(entry) if entry.turns else entry.asked["function"]
-            name = seen.tool_of(Conversation(entry.id, fields.tools(functions, entry.id), ()))
-            if name is not None:
-                found[entry.id] = name
-    return found
+    fields = Fields()
+    rows = [
+        Conversation(entry.id, fields.tools(_declared(entry), entry.id), ())
+        for category in bench.categories
+        for entry in chosen(bench, category)
+    ]
+    return overlap(Seen.of(_trained_on(Path(training))), rows).tools
+
+
+def _declared(entry: Entry) -> list[JsonObject]:
+    """The functions that a row offers at any time."""
+    return documented(entry) if entry.turns else entry.asked["function"]
 
 
 def _trained_on(path: Path) -> Iterator[Conversation]:
