@@ -142,7 +142,7 @@ def test_what_goes_wrong_is_a_result_and_the_next_call_works(
 def test_a_time_out_ends_the_process_and_what_it_started(source: str) -> None:
     with Runner(source, (), Limits(call_seconds=1)) as runner:
         assert call(runner, "add", a=1).value == 2
-        group = runner._process.pid if runner._process else 0
+        group = runner.pid
         assert call(runner, "sleep").error == "no result within 1 seconds"
         assert call(runner, "add", a=1).value == 2
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""`callwright eval MODEL --data FILE`: score a model, or a model with an adapter, on held-out rows."""
+"""`callwright eval MODEL --data FILE`: score a model, or a model with an adapter, on held-out rows or a benchmark."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ import typer
 from callwright.cli.run import AsJson
 
 if TYPE_CHECKING:
+    from callwright.pipeline.scoring import Asked
     from callwright.pipeline.slices import Outcome
+    from callwright.recipe import Eval
     from callwright.score.run import RowScore
     from callwright.types import Conversation, Report
 
 EXAMPLE = (
     "Example: callwright eval smollm2-135m --adapter runs/home/adapter "
-    "--tools examples/home/tools.py --data examples/home/holdout.jsonl"
+    "--tools examples/home/tools.py --data examples/home/holdout.jsonl\n\n"
+    "Example: callwright eval smollm2-135m --adapter runs/home/adapter --base "
+    "--bench bfcl:non_live,live --output runs/bfcl"
 )
 
 
@@ -28,11 +32,22 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     model: Annotated[
         str, typer.Argument(help="A hub id, a folder, or 'smollm2-135m'; with --endpoint, its name there.")
     ],
-    data: Annotated[str, typer.Option("--data", help="Held-out rows, in any format that can be read.")],
+    data: Annotated[str | None, typer.Option("--data", help="Held-out rows, in any format that can be read.")] = None,
+    bench_name: Annotated[
+        str | None,
+        typer.Option(
+            "--bench",
+            metavar="bfcl[:CATEGORY,...]",
+            help="Instead: the Berkeley leaderboard's rows. non_live, live and multi_turn are categories too.",
+        ),
+    ] = None,
     adapter: Annotated[str | None, typer.Option("--adapter", help="A trained adapter's folder.")] = None,
     tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
     dialect: Annotated[str, typer.Option("--dialect", help="'auto': the adapter's own, or the model's.")] = "auto",
-    rows: Annotated[int | None, typer.Option("--rows", help="Draw so many rows, with seed 1.")] = None,
+    base: Annotated[bool, typer.Option("--base", help="With --bench: the model without its adapter too.")] = False,
+    rows: Annotated[
+        int | None, typer.Option("--rows", help="Draw so many rows, with seed 1; of each category with --bench.")
+    ] = None,
     mode: Annotated[str, typer.Option("--mode", help="'auto', or 'forced' to begin with a call.")] = "auto",
     constrain: Annotated[bool, typer.Option("--constrain", help="Hold replies to the tools' schemas.")] = False,
     engine: Annotated[
@@ -45,6 +60,9 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     rendered: Annotated[
         str | None, typer.Option("--rendered", help="With --endpoint: write its prompts here, as for this model.")
     ] = None,
+    longest: Annotated[
+        int | None, typer.Option("--max-new-tokens", min=1, help="Of a reply: 256 without this, 512 with --bench.")
+    ] = None,
     samples: Annotated[
         int,
         typer.Option("--samples", min=1, help="Ask so many times at --temperature: which rows are right sometimes?"),
@@ -53,23 +71,22 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     slices: Annotated[
         str | None, typer.Option("--slices", help="'all', or names with commas: the rows made harder, beside them.")
     ] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Write the report and its failures there.")] = None,
+    train_tools: Annotated[
+        str | None,
+        typer.Option("--train-tools", help="With --bench: a run or file; rows that share its functions apart."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", help="Write the report there; a --bench that was killed goes on from there."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
-    from callwright.cli.console import Terminal, err, print_json
+    from callwright.cli.bench import MOST_TOKENS, Wish, bench
+    from callwright.cli.console import print_json
     from callwright.errors import RecipeError
-    from callwright.pipeline.environment import made_by
-    from callwright.pipeline.evaluate import report
-    from callwright.pipeline.rows import held_out_rows
-    from callwright.pipeline.scoring import Asked, opened_scorer
-    from callwright.pipeline.slices import score_slices
+    from callwright.pipeline.scoring import Asked
     from callwright.recipe import Eval
-    from callwright.report.run import write_run_report
-    from callwright.score.run import build_report
-    from callwright.score.sampling import flakiness
-    from callwright.score.slices import apart, slice_names
-    from callwright.tools import load_tools
 
     if mode not in ("auto", "forced"):
         raise RecipeError(f"--mode '{mode}': give 'auto' or 'forced'")
@@ -77,12 +94,60 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         raise RecipeError("--constrain holds what this process writes; a server of --endpoint holds its own")
     if samples > 1 and temperature == 0:
         raise RecipeError(f"--samples {samples}: the likeliest reply is the same each time; give a --temperature")
-    names = slice_names(slices) if slices else []
+    _one_or_the_other(data, bench_name, bool(tools or slices or temperature), base or train_tools is not None)
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
-    settings = Eval(data=data, rows=rows, mode=chosen, constrain=constrain, temperature=temperature)
+    most = longest or (256 if bench_name is None else MOST_TOKENS)
+    settings = Eval(
+        data=data or "", rows=rows, mode=chosen, constrain=constrain, temperature=temperature, max_new_tokens=most
+    )
+    asked = Asked(model, adapter, dialect, engine, endpoint, rendered)
+    where = Path(output) if output else None
+    if bench_name is not None:
+        bench(Wish(bench_name, asked, base, where, train_tools), settings, as_json)
+        return
+    name, made, scores = _score(asked, settings, tools, (samples, slices), where)
+    if as_json:
+        print_json(made.aggregates)
+    else:
+        _print(name, made, scores)
+
+
+def _one_or_the_other(data: str | None, bench_name: str | None, of_data: bool, of_bench: bool) -> None:
+    """Options that do not go together. Raises RecipeError."""
+    from callwright.errors import RecipeError
+
+    if (data is None) == (bench_name is None):
+        raise RecipeError("give --data with held-out rows, or --bench bfcl")
+    if bench_name is not None and of_data:
+        raise RecipeError("--tools, --temperature, --samples and --slices go with --data")
+    if bench_name is None and of_bench:
+        raise RecipeError("--base and --train-tools go with --bench")
+
+
+def _score(
+    asked: Asked, settings: Eval, tools: str | None, more: tuple[int, str | None], output: Path | None
+) -> tuple[str, Report, list[RowScore]]:
+    """Held-out rows scored, and their slices; the report with both, written to `output`.
+
+    more: how many samples, and the slices' names.
+    """
+    from callwright.cli.console import Terminal, err
+    from callwright.pipeline.environment import made_by
+    from callwright.pipeline.evaluate import report
+    from callwright.pipeline.rows import held_out_rows
+    from callwright.pipeline.scoring import opened_scorer
+    from callwright.pipeline.slices import score_slices
+    from callwright.report.run import write_run_report
+    from callwright.score.run import build_report
+    from callwright.score.sampling import flakiness
+    from callwright.score.slices import apart, slice_names
+    from callwright.tools import load_tools
+
+    samples, slices = more
+    names = slice_names(slices) if slices else []
     held_out = apart(held_out_rows(settings, load_tools(tools) if tools else ()))
     watch = Terminal()
-    name, score_all = opened_scorer(Asked(model, adapter, dialect, engine, endpoint, rendered))
+    name, score_all = opened_scorer(asked)
 
     def score(what: str, some: Sequence[Conversation], run: int = 0) -> list[RowScore]:
         drawn = settings.model_copy(update={"seed": settings.seed + run})
@@ -95,18 +160,15 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     made = build_report(name, runs[0])
     if output:
         command = shlex.join(["callwright", *sys.argv[1:]])
-        made = report(name, runs[0], Path(output), made_by(command, data, held_out, time.monotonic() - started))
+        made = report(name, runs[0], output, made_by(command, settings.data, held_out, time.monotonic() - started))
     if samples > 1:
         made.aggregates["flakiness"] = flakiness(runs)
     if outcomes:
         made.aggregates["slices"] = {one: outcome.facts for one, outcome in outcomes.items()}
     if output:
-        _keep(Path(output), made, runs[0], outcomes)
-        err.print(f"report: {write_run_report(Path(output))}", markup=False)
-    if as_json:
-        print_json(made.aggregates)
-    else:
-        _print(name, made, runs[0])
+        _keep(output, made, runs[0], outcomes)
+        err.print(f"report: {write_run_report(output)}", markup=False)
+    return name, made, runs[0]
 
 
 def _keep(folder: Path, made: Report, scores: Sequence[RowScore], outcomes: Mapping[str, Outcome]) -> None:

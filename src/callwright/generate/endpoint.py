@@ -19,6 +19,7 @@ from callwright.generate.reply import Answer, Completion, Options, Prompt
 from callwright.types import BrokenCall, Conversation, Ending, Reply, ToolCall
 
 _ENDINGS = {"length": Ending.LENGTH, "content_filter": Ending.ERROR}
+_REFUSED = (400, 413, 422)
 _CHOICES = {"auto": "auto", "forced": "required", "none": "none"}
 
 Given = TypeVar("Given")
@@ -30,7 +31,8 @@ class EndpointEngine:
     """A server. model: its name there. stops: texts that end a reply, as the dialect names them.
 
     The key is read from the environment variable `key_variable`; without it none is sent. tries, backoff and waiting
-    are those of the openai package: 408, 409, 429, 5xx and broken connections are tried again.
+    are those of the openai package: 408, 409, 429, 5xx and broken connections are tried again. refusals: a request that
+    the server refuses (400, 413, 422: a prompt that is too long, say) gives a reply that ended in an error.
     """
 
     base_url: str
@@ -40,6 +42,7 @@ class EndpointEngine:
     tries: int = 5
     timeout: float = 300.0
     key_variable: str = "OPENAI_API_KEY"
+    refusals: bool = False
 
     def __post_init__(self) -> None:
         """Raises MissingExtra without the openai package."""
@@ -48,7 +51,7 @@ class EndpointEngine:
         except ImportError:
             raise MissingExtra("teacher", "openai") from None
         key = os.environ.get(self.key_variable) or "none"
-        self._failure = openai.OpenAIError
+        self._failure, self._status = openai.OpenAIError, openai.APIStatusError
         self._client = openai.OpenAI(base_url=self.base_url, api_key=key, max_retries=self.tries, timeout=self.timeout)
 
     def complete(self, prompts: Sequence[Prompt], options: Options) -> Iterator[Completion]:
@@ -69,7 +72,7 @@ class EndpointEngine:
             ending = _ENDINGS.get(choice.finish_reason or "stop", Ending.STOP)
             return Completion(_cut(choice.text, [*self.stops, *options.stops]), ending, used)
 
-        yield from self._each(range(len(prompts)), ask)
+        yield from self._each(range(len(prompts)), ask, Completion("", Ending.ERROR, 0))
 
     def answers(self, conversations: Sequence[Conversation], options: Options) -> Iterator[Answer]:
         """Replies in order, by `/v1/chat/completions` with the conversations' tools. Raises EngineError."""
@@ -98,13 +101,23 @@ class EndpointEngine:
             used = made.usage.completion_tokens if made.usage else 0
             return Answer(reply, raw, used, Prompt("", (), 0))
 
-        yield from self._each(conversations, ask)
+        refused = Answer(Reply("", ending=Ending.ERROR), "", 0, Prompt("", (), 0))
+        yield from self._each(conversations, ask, refused)
 
-    def _each(self, given: Sequence[Given], ask: Callable[[Given], Made]) -> Iterator[Made]:
+    def _each(self, given: Sequence[Given], ask: Callable[[Given], Made], refused: Made) -> Iterator[Made]:
         """In order, several at once. The first that fails ends it."""
+
+        def tried(one: Given) -> Made:
+            try:
+                return ask(one)
+            except self._status as error:
+                if self.refusals and error.status_code in _REFUSED:
+                    return refused
+                raise
+
         with ThreadPoolExecutor(self.concurrency) as pool:
             try:
-                yield from pool.map(ask, given)
+                yield from pool.map(tried, given)
             except self._failure as error:
                 pool.shutdown(wait=False, cancel_futures=True)
                 what = (str(error) or type(error).__name__).splitlines()[0][:300]

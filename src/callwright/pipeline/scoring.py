@@ -23,19 +23,24 @@ class Asked:
     rendered: str | None = None
 
 
-def opened_scorer(asked: Asked) -> tuple[str, Scorer]:
-    """Raises RecipeError for what cannot go together, ModelError, EngineError."""
+def check_asked(asked: Asked) -> None:
+    """Raises RecipeError for what cannot go together, or an engine that there is not."""
     if asked.rendered and not asked.endpoint:
         raise RecipeError("--rendered says how prompts for an --endpoint are written; there is none")
     if asked.engine and asked.endpoint:
         raise RecipeError("--engine says what computes here; with --endpoint, a server does")
-    by = engine_named(asked.engine or "auto")
+    engine_named(asked.engine or "auto")
+
+
+def opened_scorer(asked: Asked) -> tuple[str, Scorer]:
+    """Raises as `check_asked`, ModelError, EngineError."""
+    check_asked(asked)
     folder = Path(asked.adapter) if asked.adapter else None
     if asked.endpoint:
         return asked.model, at_endpoint(asked.endpoint, asked.model, asked.rendered, folder, asked.dialect)
     if asked.engine or asked.model.endswith(".gguf"):
         adapters = (asked.adapter,) if asked.adapter else ()
-        wanted = Wanted(asked.model, adapters, dialect=asked.dialect, engine=by)
+        wanted = Wanted(asked.model, adapters, dialect=asked.dialect, engine=engine_named(asked.engine or "auto"))
         return "tuned" if asked.adapter else "base", served_scorer(wanted)
     subject = open_subject(asked.model, folder, asked.dialect)
     return subject.name, partial(evaluate, subject)
