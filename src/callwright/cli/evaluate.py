@@ -28,7 +28,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     model: Annotated[
         str, typer.Argument(help="A hub id, a folder, or 'smollm2-135m'; with --endpoint, its name there.")
     ],
-    data: Annotated[str, typer.Option("--data", help="Held-out rows, in any format that can be read.")],
+    data: Annotated[str | None, typer.Option("--data", help="Held-out rows, in any format that can be read.")] = None,
     adapter: Annotated[str | None, typer.Option("--adapter", help="A trained adapter's folder.")] = None,
     tools: Annotated[str | None, typer.Option("--tools", help="Tools for rows that declare none.")] = None,
     dialect: Annotated[str, typer.Option("--dialect", help="'auto': the adapter's own, or the model's.")] = "auto",
@@ -53,11 +53,19 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     slices: Annotated[
         str | None, typer.Option("--slices", help="'all', or names with commas: the rows made harder, beside them.")
     ] = None,
+    tasks: Annotated[
+        str | None, typer.Option("--tasks", help="Instead of --data: rows of several turns, played to their end.")
+    ] = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="With --tasks: run the functions of --tools; else results in the rows.")
+    ] = False,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="With --tasks: replies to one turn at most.")] = 8,
     output: Annotated[str | None, typer.Option("--output", help="Write the report and its failures there.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
     from callwright.cli.console import Terminal, err, print_json
+    from callwright.cli.tasks import Playing, evaluate_tasks
     from callwright.errors import RecipeError
     from callwright.pipeline.environment import made_by
     from callwright.pipeline.evaluate import report
@@ -77,12 +85,21 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         raise RecipeError("--constrain holds what this process writes; a server of --endpoint holds its own")
     if samples > 1 and temperature == 0:
         raise RecipeError(f"--samples {samples}: the likeliest reply is the same each time; give a --temperature")
-    names = slice_names(slices) if slices else []
+    asked = Asked(model, adapter, dialect, engine, endpoint, rendered)
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
+    if tasks:
+        if data or slices or rows or samples > 1:
+            raise RecipeError("--tasks are played alone; leave out --data, --rows, --samples and --slices")
+        playing = Eval(data=tasks, mode=chosen, constrain=constrain, temperature=temperature)
+        evaluate_tasks(asked, Playing(playing, tools, execute, steps), output, as_json=as_json)
+        return
+    if data is None:
+        raise RecipeError("nothing to score; give held-out rows with --data, or --tasks")
+    names = slice_names(slices) if slices else []
     settings = Eval(data=data, rows=rows, mode=chosen, constrain=constrain, temperature=temperature)
     held_out = apart(held_out_rows(settings, load_tools(tools) if tools else ()))
     watch = Terminal()
-    name, score_all = opened_scorer(Asked(model, adapter, dialect, engine, endpoint, rendered))
+    name, score_all = opened_scorer(asked)
 
     def score(what: str, some: Sequence[Conversation], run: int = 0) -> list[RowScore]:
         drawn = settings.model_copy(update={"seed": settings.seed + run})
