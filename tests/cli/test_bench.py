@@ -26,8 +26,8 @@ SHORT = ("--dialect", "hermes", "--max-new-tokens", "4")
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ((), "give --data with held-out rows, or --bench bfcl"),
-        (("--data", "rows.jsonl", "--bench", "bfcl"), "give --data with held-out rows, or --bench bfcl"),
+        ((), "give --data with held-out rows, or --bench bfcl, or"),
+        (("--data", "rows.jsonl", "--bench", "bfcl"), "give --data with held-out rows, or --bench bfcl, or"),
         (("--data", "rows.jsonl", "--base"), "--base and --train-tools go with --bench"),
         (("--bench", "bfcl", "--base"), "there is no --adapter"),
         (("--bench", "bfcl", "--base", "--adapter", "a", "--endpoint", "http://127.0.0.1:1"), "ask twice"),

@@ -26,6 +26,7 @@ VERBS = [
     ("eval",),
     ("report",),
     ("compare",),
+    ("curve",),
     ("calibrate",),
     ("chat",),
     ("serve",),

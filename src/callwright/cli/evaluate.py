@@ -71,19 +71,29 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     slices: Annotated[
         str | None, typer.Option("--slices", help="'all', or names with commas: the rows made harder, beside them.")
     ] = None,
+    tasks: Annotated[
+        str | None, typer.Option("--tasks", help="Instead: rows of several turns, played to their end.")
+    ] = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="With --tasks: run the functions of --tools; else results in the rows.")
+    ] = False,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="With --tasks: replies to one turn at most.")] = 8,
     train_tools: Annotated[
         str | None,
         typer.Option("--train-tools", help="With --bench: a run or file; rows that share its functions apart."),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", help="Write the report there; a --bench that was killed goes on from there."),
+        typer.Option(
+            "--output", help="Write the report there; what of --bench or --tasks was stopped goes on from there."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
     from callwright.cli.bench import MOST_TOKENS, Wish, bench
     from callwright.cli.console import print_json
+    from callwright.cli.tasks import Playing, evaluate_tasks
     from callwright.errors import RecipeError
     from callwright.pipeline.scoring import Asked
     from callwright.recipe import Eval
@@ -94,16 +104,33 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         raise RecipeError("--constrain holds what this process writes; a server of --endpoint holds its own")
     if samples > 1 and temperature == 0:
         raise RecipeError(f"--samples {samples}: the likeliest reply is the same each time; give a --temperature")
-    _one_or_the_other(data, bench_name, bool(tools or slices or temperature), base or train_tools is not None)
+    of_data = bool(slices or samples > 1)
+    _one_of(data, bench_name, tasks)
+    if bench_name is not None and (of_data or tools or temperature):
+        raise RecipeError("--tools, --temperature, --samples and --slices go with --data")
+    if bench_name is None and (base or train_tools is not None):
+        raise RecipeError("--base and --train-tools go with --bench")
+    if tasks is not None and (of_data or rows):
+        raise RecipeError("--tasks are played alone; leave out --rows, --samples and --slices")
+    if tasks is None and execute:
+        raise RecipeError("--execute goes with --tasks")
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
     most = longest or (256 if bench_name is None else MOST_TOKENS)
     settings = Eval(
-        data=data or "", rows=rows, mode=chosen, constrain=constrain, temperature=temperature, max_new_tokens=most
+        data=data or tasks or "",
+        rows=rows,
+        mode=chosen,
+        constrain=constrain,
+        temperature=temperature,
+        max_new_tokens=most,
     )
     asked = Asked(model, adapter, dialect, engine, endpoint, rendered)
     where = Path(output) if output else None
     if bench_name is not None:
         bench(Wish(bench_name, asked, base, where, train_tools), settings, as_json)
+        return
+    if tasks is not None:
+        evaluate_tasks(asked, Playing(settings, tools, execute, steps), output, as_json=as_json)
         return
     name, made, scores = _score(asked, settings, tools, (samples, slices), where)
     if as_json:
@@ -112,16 +139,12 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         _print(name, made, scores)
 
 
-def _one_or_the_other(data: str | None, bench_name: str | None, of_data: bool, of_bench: bool) -> None:
-    """Options that do not go together. Raises RecipeError."""
+def _one_of(data: str | None, bench_name: str | None, tasks: str | None) -> None:
+    """What is asked is one thing. Raises RecipeError."""
     from callwright.errors import RecipeError
 
-    if (data is None) == (bench_name is None):
-        raise RecipeError("give --data with held-out rows, or --bench bfcl")
-    if bench_name is not None and of_data:
-        raise RecipeError("--tools, --temperature, --samples and --slices go with --data")
-    if bench_name is None and of_bench:
-        raise RecipeError("--base and --train-tools go with --bench")
+    if sum(one is not None for one in (data, bench_name, tasks)) != 1:
+        raise RecipeError("give --data with held-out rows, or --bench bfcl, or --tasks with rows to play")
 
 
 def _score(

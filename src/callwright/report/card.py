@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from callwright.report.provenance import about, data_facts, environment_facts
 from callwright.report.source import Source
-from callwright.report.tables import Table, metrics_table, modes_table, tools_table
+from callwright.report.tables import Table, metrics_table, modes_table, tasks_table, tools_table
 from callwright.report.words import verdict
 
 _SPECIAL = re.compile(r"([\\`*_<>|~]|\](?=[(:]))")
@@ -26,6 +26,10 @@ def _parts(source: Source) -> Iterator[str]:
         # four spaces, not a fence: a path may hold anything
         yield "Made by:\n\n    " + facts.pop("command")
     if source.main is not None:
+        tasks = tasks_table(source)
+        if tasks:
+            yield "### Tasks"
+            yield table(tasks)
         yield "### Metrics"
         yield table(metrics_table(source))
         tools = tools_table(source)

@@ -17,7 +17,10 @@ from callwright.report.words import change, p_value, percent, points
 from callwright.score.run import EXACT
 from callwright.score.stats import Comparison, compare, wilson
 from callwright.score.table import LABELS
+from callwright.score.tasks import TASK_LABELS
 from callwright.types import JsonObject
+
+_LABELS = LABELS | TASK_LABELS
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def pair_up(first: Path, second: Path) -> Pair:
     """Two report.json, or folders that hold one, as pairs of rows. Raises RunError where they share no row."""
     folders = _scored_folder(first), _scored_folder(second)
     before, after = read_scored(folders[0]), read_scored(folders[1])
-    metrics = {metric: pair for metric in LABELS if (pair := compare(before.report, after.report, metric)).rows}
+    metrics = {metric: pair for metric in _LABELS if (pair := compare(before.report, after.report, metric)).rows}
     if EXACT not in metrics:
         raise RunError(f"{first} and {second} share no row; compare evaluations of the same held-out rows")
     exact = tuple({key: _is_right(scored, key) for key in scored.report.verdicts} for scored in (before, after))
@@ -93,7 +96,7 @@ def paired_table(pair: Pair) -> Table:
         cells = [_share(right, found.rows) for right in _right(pair, metric)]
         counts = [Cell(f"{count:,}", count) for count in (found.only_tuned, found.only_base)]
         tail = (Cell(points(found), found.difference), Cell(p_value(found.p_value), found.p_value))
-        rows.append((Cell(LABELS[metric]), Cell(f"{found.rows:,}", found.rows), *cells, *counts, *tail))
+        rows.append((Cell(_LABELS[metric]), Cell(f"{found.rows:,}", found.rows), *cells, *counts, *tail))
     columns = ("metric", "n", "A", "B", "only B", "only A", "B less A", "p")
     note = (
         "The share of rows that are wholly right, parse failures the share that failed [95% interval]; B less A in "

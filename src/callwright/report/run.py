@@ -19,6 +19,7 @@ from callwright.report.tables import (
     confusion_matrix,
     metrics_table,
     modes_table,
+    tasks_table,
     tools_table,
 )
 from callwright.report.words import verdict
@@ -62,6 +63,9 @@ def _sections(source: Source) -> Iterator[Section]:
 
 def _scored(source: Source, main: Scored) -> Iterator[Section]:
     aggregates = main.report.aggregates
+    tasks = tasks_table(source)
+    if tasks:
+        yield Section("tasks", "Tasks", table=tasks)
     yield Section("metrics", "Metrics", table=metrics_table(source))
     tools = tools_table(source)
     if tools.rows:

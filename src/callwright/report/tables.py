@@ -12,6 +12,7 @@ from callwright.report.words import NO_VALUE, p_value, percent, points, share
 from callwright.score.abstain import ASKED
 from callwright.score.run import EXACT
 from callwright.score.table import LABELS
+from callwright.score.tasks import TASK_LABELS
 from callwright.types import JsonObject
 
 MOST_TOOLS = 300
@@ -98,6 +99,19 @@ def arguments_table(source: Source) -> Table:
         found = [breakdown.get(name) for breakdown in runs.values()]
         rows.append((Cell(name, name), _n(found), *(share_cell(one, heat=True) for one in found)))
     return Table(("argument", "n", *(f"{name}, right" for name in runs)), tuple(rows), note)
+
+
+def tasks_table(source: Source) -> Table | None:
+    """A row for each metric of whole tasks, where a report has such."""
+    runs = {name: scored.report.aggregates.get("tasks") or {} for name, scored in source.scored.items()}
+    if not any(runs.values()):
+        return None
+    rows = []
+    for metric, label in TASK_LABELS.items():
+        found = [run.get(metric) for run in runs.values()]
+        rows.append((Cell(label, label), _n(found), *map(share_cell, found)))
+    note = "shares of tasks, each played to its end; the metrics of rows are of their steps"
+    return Table(("of tasks", "n", *runs), tuple(rows), note)
 
 
 def modes_table(aggregates: Mapping[str, Any]) -> Table | None:
