@@ -176,6 +176,7 @@ def test_the_walk_skips_what_is_finished(run: Cli, tmp_path: Path, tiny_model: s
 
 def test_eval_samples_and_slices(run: Cli, tmp_path: Path, tiny_model: str) -> None:
     asked = ("eval", tiny_model, "--data", "rows.jsonl", "--rows", "2", "--dialect", "hermes", "--output", "scored")
+    asked += ("--max-new-tokens", "8")
     found = result(run, *asked, "--samples", "2", "--temperature", "1", "--slices", "typos,order")
     assert (found["flakiness"]["runs"], found["flakiness"]["n"]) == (2, 2)
     assert list(found["slices"]) == ["plain", "typos", "order"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import strategies
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from callwright.dialects import probe
 from callwright.dialects.base import text_of
@@ -136,27 +136,36 @@ def probe_tool(tool: Any) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+@functools.cache
+def dialogues() -> list[Conversation]:
+    """The same for every template: to draw one takes longer than to render it."""
+    found: list[Conversation] = []
+
+    @settings(max_examples=8 * ENOUGH, phases=[Phase.generate], database=None)
+    @given(strategies.typed_dialogues(most=3))
+    def collect(row: Conversation) -> None:
+        found.append(row)
+
+    collect()
+    return found
+
+
 @pytest.mark.skipif(not FOLDER, reason="TRL, which carries the templates, is not installed")
 @pytest.mark.parametrize("name", [name for name in FILES if holds_tools(name)])
 def test_the_render_is_the_templates_own(name: str) -> None:
     native = probe.find(template(name), ("</s>",), SETTINGS).dialect
     outcomes: Counter[str] = Counter()
-
-    @settings(max_examples=8 * ENOUGH)
-    @given(strategies.typed_dialogues(most=3))
-    def run(row: Conversation) -> None:
+    for row in dialogues():
         if outcomes["equal"] >= ENOUGH:
-            return
+            break
         try:
             outcome = check(native, row)
         except DataError as error:
             known = [loss for loss in LOSSES.get(original(name), ()) if loss in error.what]
             assert known, f"{name} loses something that is not listed: {error.what}"
             outcome = known[0]
-        assert outcome != "contradicts" or original(name) in CONTRADICTS
+        assert outcome != "contradicts" or original(name) in CONTRADICTS, row
         outcomes[outcome] += 1
-
-    run()
     assert outcomes["equal"] >= ENOUGH, outcomes
 
 
