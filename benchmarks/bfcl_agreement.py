@@ -35,7 +35,7 @@ from callwright.generate.fake import CharacterTokenizer, FakeEngine
 from callwright.generate.reply import Answer, Options, reply
 from callwright.pipeline.asking import Respondent
 from callwright.pipeline.bench import Bench, rows_of, run_bench
-from callwright.pipeline.bench_file import Results
+from callwright.pipeline.results import Results
 from callwright.score.bfcl import GROUPS, SINGLE_TURN, Entry, entries, leaderboard
 from callwright.score.bfcl_gold import gold_calls, gold_steps
 from callwright.score.bfcl_table import differences_table, summary

@@ -20,7 +20,7 @@ from callwright.generate.fake import CharacterTokenizer, FakeEngine
 from callwright.generate.reply import Answer, Completion, Options, Prompt
 from callwright.pipeline.asking import Respondent, WithinContext, by_engine
 from callwright.pipeline.bench import Bench, chosen, rows_of, run_bench, shared_tools
-from callwright.pipeline.bench_file import Results
+from callwright.pipeline.results import Results
 from callwright.types import Conversation, Ending
 
 pytest.importorskip("mpmath", reason="the leaderboard's calculator needs it: pip install mpmath")
@@ -121,7 +121,7 @@ import sys, time
 from pathlib import Path
 from callwright.pipeline.asking import Respondent
 from callwright.pipeline.bench import run_bench
-from callwright.pipeline.bench_file import Results
+from callwright.pipeline.results import Results
 from test_bench import BENCH, Counted
 
 counted = Counted()

@@ -36,8 +36,8 @@ def bench(wish: Wish, settings: Eval, as_json: bool) -> None:
     from callwright.cli.console import Terminal
     from callwright.errors import RecipeError
     from callwright.pipeline.bench import RESULTS, Bench, rows_of, run_bench, shared_tools
-    from callwright.pipeline.bench_file import Results
     from callwright.pipeline.evaluate import options_of
+    from callwright.pipeline.results import Results
     from callwright.pipeline.scoring import check_asked
     from callwright.score.bfcl import categories_of, leaderboard
 

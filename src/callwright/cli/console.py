@@ -57,6 +57,7 @@ class Terminal:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last = 0.0
+        self._scored, self._first = "", (0, 0.0)
 
     def step(self, name: str, skipped: bool) -> None:
         self.close()
@@ -76,7 +77,14 @@ class Terminal:
         err.print(f"  step {step}: exact match on dev rows {score:.1%}")
 
     def scoring(self, name: str, done: int, total: int) -> None:
-        self._show("row", done, total, "")
+        now = time.monotonic()
+        if name != self._scored or done < self._first[0]:
+            # what was done before is not done at this speed
+            self._scored, self._first = name, (done, now)
+        begun, at = self._first
+        left = (total - done) * (now - at) / (done - begun) if done > begun else 0.0
+        text = f"{time.strftime('%H:%M:%S', time.gmtime(left))} left" if done > begun else ""
+        self._show("row", done, total, text)
 
     def close(self) -> None:
         """Ends the bar of a step."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,11 +12,7 @@ import typer
 from callwright.cli.run import AsJson
 
 if TYPE_CHECKING:
-    from callwright.pipeline.scoring import Asked
-    from callwright.pipeline.slices import Outcome
-    from callwright.recipe import Eval
-    from callwright.score.run import RowScore
-    from callwright.types import Conversation, Report
+    from callwright.pipeline.held_out import Found
 
 EXAMPLE = (
     "Example: callwright eval smollm2-135m --adapter runs/home/adapter "
@@ -78,6 +72,15 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         bool, typer.Option("--execute", help="With --tasks: run the functions of --tools; else results in the rows.")
     ] = False,
     steps: Annotated[int, typer.Option("--steps", min=1, help="With --tasks: replies to one turn at most.")] = 8,
+    shots: Annotated[
+        int, typer.Option("--shots", min=0, help="So many rows of --shots-from before each, as worked examples.")
+    ] = 0,
+    shots_from: Annotated[
+        str | None, typer.Option("--shots-from", help="Rows that examples are drawn from, none that are scored.")
+    ] = None,
+    timed: Annotated[
+        int, typer.Option("--latency", min=0, help="Ask so many rows again, one at a time, and time them.")
+    ] = 0,
     train_tools: Annotated[
         str | None,
         typer.Option("--train-tools", help="With --bench: a run or file; rows that share its functions apart."),
@@ -92,11 +95,13 @@ def evaluate(  # noqa: PLR0913  # one argument an option
 ) -> None:
     """Score exact match, names, arguments, strict JSON, schema-valid rate and abstention, with 95% intervals."""
     from callwright.cli.bench import MOST_TOKENS, Wish, bench
-    from callwright.cli.console import print_json
+    from callwright.cli.console import Terminal, err, print_json
     from callwright.cli.tasks import Playing, evaluate_tasks
     from callwright.errors import RecipeError
+    from callwright.pipeline.held_out import Wanted, score_held_out
     from callwright.pipeline.scoring import Asked
     from callwright.recipe import Eval
+    from callwright.report.run import write_run_report
 
     if mode not in ("auto", "forced"):
         raise RecipeError(f"--mode '{mode}': give 'auto' or 'forced'")
@@ -104,14 +109,16 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         raise RecipeError("--constrain holds what this process writes; a server of --endpoint holds its own")
     if samples > 1 and temperature == 0:
         raise RecipeError(f"--samples {samples}: the likeliest reply is the same each time; give a --temperature")
-    of_data = bool(slices or samples > 1)
+    of_data = bool(slices or samples > 1 or shots or timed)
     _one_of(data, bench_name, tasks)
     if bench_name is not None and (of_data or tools or temperature):
-        raise RecipeError("--tools, --temperature, --samples and --slices go with --data")
+        raise RecipeError("--tools, --temperature, --samples, --slices, --shots and --latency go with --data")
     if bench_name is None and (base or train_tools is not None):
         raise RecipeError("--base and --train-tools go with --bench")
     if tasks is not None and (of_data or rows):
-        raise RecipeError("--tasks are played alone; leave out --rows, --samples and --slices")
+        raise RecipeError("--tasks are played alone; leave out --rows, --samples, --slices, --shots and --latency")
+    if bool(shots) != (shots_from is not None):
+        raise RecipeError("--shots and --shots-from go together: how many worked examples, and of which rows")
     if tasks is None and execute:
         raise RecipeError("--execute goes with --tasks")
     chosen: Literal["auto", "forced"] = "forced" if mode == "forced" else "auto"
@@ -132,11 +139,18 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     if tasks is not None:
         evaluate_tasks(asked, Playing(settings, tools, execute, steps), output, as_json=as_json)
         return
-    name, made, scores = _score(asked, settings, tools, (samples, slices), where)
+    watch, wanted = Terminal(), Wanted(tools, samples, slices, shots, shots_from, timed)
+    command = shlex.join(["callwright", *sys.argv[1:]])
+    try:
+        found = score_held_out(asked, settings, wanted, watch, (where, command) if where else None)
+    finally:
+        watch.close()
+    if where:
+        err.print(f"report: {write_run_report(where)}", markup=False)
     if as_json:
-        print_json(made.aggregates)
+        print_json(found.report.aggregates)
     else:
-        _print(name, made, scores)
+        _print(found)
 
 
 def _one_of(data: str | None, bench_name: str | None, tasks: str | None) -> None:
@@ -147,80 +161,24 @@ def _one_of(data: str | None, bench_name: str | None, tasks: str | None) -> None
         raise RecipeError("give --data with held-out rows, or --bench bfcl, or --tasks with rows to play")
 
 
-def _score(
-    asked: Asked, settings: Eval, tools: str | None, more: tuple[int, str | None], output: Path | None
-) -> tuple[str, Report, list[RowScore]]:
-    """Held-out rows scored, and their slices; the report with both, written to `output`.
-
-    more: how many samples, and the slices' names.
-    """
-    from callwright.cli.console import Terminal, err
-    from callwright.pipeline.environment import made_by
-    from callwright.pipeline.evaluate import report
-    from callwright.pipeline.rows import held_out_rows
-    from callwright.pipeline.scoring import opened_scorer
-    from callwright.pipeline.slices import score_slices
-    from callwright.report.run import write_run_report
-    from callwright.score.run import build_report
-    from callwright.score.sampling import flakiness
-    from callwright.score.slices import apart, slice_names
-    from callwright.tools import load_tools
-
-    samples, slices = more
-    names = slice_names(slices) if slices else []
-    held_out = apart(held_out_rows(settings, load_tools(tools) if tools else ()))
-    watch = Terminal()
-    name, score_all = opened_scorer(asked)
-
-    def score(what: str, some: Sequence[Conversation], run: int = 0) -> list[RowScore]:
-        drawn = settings.model_copy(update={"seed": settings.seed + run})
-        return score_all(some, drawn, lambda done: watch.scoring(what, done, len(some)))
-
-    started = time.monotonic()
-    runs = [score(name if samples == 1 else f"{name} {run + 1}", held_out, run) for run in range(samples)]
-    outcomes = score_slices(runs[0], names, score) if names else {}
-    watch.close()
-    made = build_report(name, runs[0])
-    if output:
-        command = shlex.join(["callwright", *sys.argv[1:]])
-        made = report(name, runs[0], output, made_by(command, settings.data, held_out, time.monotonic() - started))
-    if samples > 1:
-        made.aggregates["flakiness"] = flakiness(runs)
-    if outcomes:
-        made.aggregates["slices"] = {one: outcome.facts for one, outcome in outcomes.items()}
-    if output:
-        _keep(output, made, runs[0], outcomes)
-        err.print(f"report: {write_run_report(output)}", markup=False)
-    return name, made, runs[0]
-
-
-def _keep(folder: Path, made: Report, scores: Sequence[RowScore], outcomes: Mapping[str, Outcome]) -> None:
-    """The report with what was added to it, and each slice's own."""
-    from callwright.pipeline.evaluate import report
-    from callwright.pipeline.slices import PLAIN
-    from callwright.score.failures import write_report
-    from callwright.score.run import failures_of
-
-    write_report(folder, made, failures_of(scores))
-    for name, outcome in outcomes.items():
-        if name != PLAIN and outcome.scores:
-            report(name, outcome.scores, folder / "slices" / name)
-
-
-def _print(name: str, made: Report, scores: Sequence[RowScore]) -> None:
+def _print(found: Found) -> None:
     from callwright.cli.console import out
     from callwright.score import table
     from callwright.score.run import failures_of
     from callwright.score.slices_table import flakiness_table, skipped_lines, slices_table
 
-    runs = {name: made.aggregates}
-    out.print(table.failures_table(failures_of(scores)))
+    made = found.report
+    runs = {found.name: made.aggregates}
+    out.print(table.failures_table(failures_of(found.scores)))
     if made.aggregates["by_mode"]:
         out.print(table.modes_table(made.aggregates))
     if (confused := table.confusion_table(made.aggregates)).row_count:
         out.print(confused)
     out.print(table.tool_table(runs))
     out.print(table.comparison_table(runs))
+    if "latency" in made.aggregates:
+        told = made.aggregates["latency"]
+        out.print(f"one at a time: {told['median']:,.0f} ms median, {told['p95']:,.0f} ms p95, of {told['n']:,.0f}")
     if "flakiness" in made.aggregates:
         out.print(flakiness_table(made.aggregates["flakiness"]))
     if "slices" in made.aggregates:

@@ -87,22 +87,24 @@ def _play(
 ) -> tuple[str, list[Played]]:
     """The model's name, and all tasks as they were played, those of an earlier run with the same settings too."""
     from callwright.cli.console import Terminal, err
-    from callwright.pipeline.played import Journal
+    from callwright.pipeline.played import TASKS, played_from_json, played_to_json
+    from callwright.pipeline.results import Results
     from callwright.pipeline.scoring import opened_scorer
     from callwright.pipeline.tasks import play
 
-    journal = Journal(*kept) if kept else None
-    played = list(journal.done) if journal else []
-    if played:
-        err.print(f"{len(played)} of {len(tasks)} tasks were played before", markup=False)
-    name, score = opened_scorer(asked)
-    watch = Terminal()
-    for each in play(tasks[len(played) :], score, way):
-        if journal:
-            journal.add(each)
-        played.append(each)
-        watch.scoring("tasks", len(played), len(tasks))
-    watch.close()
+    folder, settings = kept or (None, {})
+    with Results(folder / TASKS if folder else None, settings) as results:
+        played = [played_from_json(row["played"]) for row in results.rows.values()]
+        if played:
+            err.print(f"{len(played)} of {len(tasks)} tasks were played before", markup=False)
+        name, score = opened_scorer(asked)
+        watch = Terminal()
+        for each in play(tasks[len(played) :], score, way):
+            # two tasks may share an id
+            results.add([{"id": str(len(played)), "played": played_to_json(each)}])
+            played.append(each)
+            watch.scoring("tasks", len(played), len(tasks))
+        watch.close()
     return name, played
 
 

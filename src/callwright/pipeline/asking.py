@@ -52,7 +52,7 @@ def locally(model: str, adapter: Path | None, dialect: str, options: Options, ba
     return Respondent(
         subject.name,
         by_engine(within, subject.dialect, subject.tokenizer, options),
-        {**_weights(model, adapter), "engine": "torch", **_machine(), "dialect": subject.dialect.name},
+        {**weights_of(model, adapter), "engine": "torch", **_machine(), "dialect": subject.dialect.name},
     )
 
 
@@ -66,7 +66,7 @@ def as_served(wanted: Wanted, options: Options) -> Respondent:
         "tuned" if wanted.adapters else "base",
         by_engine(WithinContext(served.engine, wanted.context), served.dialect, served.tokenizer, options),
         {
-            **_weights(wanted.model, adapter),
+            **weights_of(wanted.model, adapter),
             **{"engine": type(served.engine.steps).__name__, "context": wanted.context, "slots": wanted.slots},
             **_machine(),
             "dialect": served.dialect.name,
@@ -114,7 +114,7 @@ def _without_dots(ask: Ask) -> Ask:
     return asked
 
 
-def _weights(model: str, adapter: Path | None) -> JsonObject:
+def weights_of(model: str, adapter: Path | None) -> JsonObject:
     """A model by its name and its files' sizes, an adapter by what it holds."""
     path = Path(model)
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path] if path.is_file() else []

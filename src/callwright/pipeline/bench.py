@@ -11,7 +11,7 @@ from callwright.data import conversations
 from callwright.data.fields import Fields
 from callwright.data.overlap import Seen, overlap
 from callwright.pipeline.asking import Respondent
-from callwright.pipeline.bench_file import Results
+from callwright.pipeline.results import Results
 from callwright.score.bfcl import Entry, entries, judge, leaderboard, question
 from callwright.score.bfcl_gold import documented
 from callwright.score.bfcl_turns import Backends, judge_play, play

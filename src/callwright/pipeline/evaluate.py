@@ -134,11 +134,14 @@ def _asked(rows: Sequence[Conversation]) -> list[Conversation]:
     return [replace(row, messages=row.messages[:-1]) for row in rows]
 
 
-def report(name: str, scores: Sequence[RowScore], folder: Path, made: JsonObject | None = None) -> Report:
-    """Writes report.json and failures.jsonl. Rows are grouped by their source where there is more than one. made: as
-    `made_by` gives it."""
+def by_source(name: str, scores: Sequence[RowScore]) -> Report:
+    """The report of some rows, grouped by their source where there is more than one."""
     sources = {score.conversation.id: score.conversation.source for score in scores}
-    categories = sources if len(set(sources.values())) > 1 else None
-    built = replace(build_report(name, scores, categories), made=made or {})
+    return build_report(name, scores, sources if len(set(sources.values())) > 1 else None)
+
+
+def report(name: str, scores: Sequence[RowScore], folder: Path, made: JsonObject | None = None) -> Report:
+    """Writes report.json and failures.jsonl of rows, as `by_source` has them. made: as `made_by` gives it."""
+    built = replace(by_source(name, scores), made=made or {})
     write_report(folder, built, failures_of(scores))
     return built

@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -24,17 +25,19 @@ from callwright.pipeline.choose import apart, judge_of
 from callwright.pipeline.environment import digest, environment, made_by
 from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
+from callwright.pipeline.replies import REPLIES, in_blocks
+from callwright.pipeline.results import Results
 from callwright.pipeline.retention import Kept, abstention, check, perplexity, retention_rows
 from callwright.pipeline.rewards import player_of
 from callwright.pipeline.rows import account_facts, scored_rows, training_rows
 from callwright.pipeline.trained import TRAINED, trained_call_token, with_adapter
 from callwright.pipeline.tune import Prepared, Watchers, prepare, prepare_asked, prepare_pairs, settings_of, tune
 from callwright.pipeline.workshop import Workshop, open_workshop
-from callwright.recipe import Dpo, Recipe, Retention
+from callwright.recipe import Dpo, Eval, Recipe, Retention
 from callwright.report.run import write_run_report
 from callwright.score.abstain import ABSTAINED, CALLED
 from callwright.score.failures import read_report
-from callwright.score.run import ARGUMENTS, EXACT
+from callwright.score.run import ARGUMENTS, EXACT, RowScore
 from callwright.score.stats import compare, compare_means
 from callwright.tools import tool_from_json, tool_to_json
 from callwright.train.processes import first_alone, is_first, part
@@ -221,10 +224,15 @@ def _evaluate(recipe: Recipe, workshop: Workshop, folder: RunFolder, watch: Watc
         if not skipped:
             subject = _subject(recipe, workshop, folder, name)
             started = time.monotonic()
-            scores = evaluate(subject, rows, settings, _counter(watch, name, len(rows)))
+            with Results(target / REPLIES, marker, anew=True) as results:
+                scores = in_blocks(
+                    rows, partial(_asked, subject, settings), results, name, _counter(watch, name, len(rows))
+                )
             command = shlex.join(["callwright", "run", str(folder.path / "recipe.json")])
             report(name, scores, target, made_by(command, settings.data, rows, time.monotonic() - started))
             folder.mark(f"evaluate {name}", marker)
+            # of a model that may be trained anew, they would be those of the old one
+            (target / REPLIES).unlink()
         reports[name] = read_report(target / "report.json")
     return reports
 
@@ -251,6 +259,12 @@ def _check_retention(
     watch.facts(kept.facts())
     check(kept, settings, folder.path)
     folder.mark("retention", marker)
+
+
+def _asked(
+    subject: Subject, settings: Eval, rows: Sequence[Conversation], watch: Callable[[int], None]
+) -> list[RowScore]:
+    return evaluate(subject, rows, settings, watch)
 
 
 def _counter(watch: Watcher, name: str, total: int) -> Callable[[int], None]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from callwright.errors import RecipeError
 from callwright.pipeline.evaluate import Scorer, at_endpoint, evaluate, open_subject
 from callwright.pipeline.serving import Wanted, engine_named, served_scorer
+from callwright.recipe import Eval
+from callwright.types import Conversation, JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +50,15 @@ def opened_scorer(asked: Asked) -> tuple[str, Scorer]:
         return "tuned" if asked.adapter else "base", served_scorer(wanted)
     subject = open_subject(asked.model, folder, asked.dialect)
     return subject.name, partial(evaluate, subject)
+
+
+def latency(score: Scorer, rows: Sequence[Conversation], settings: Eval) -> JsonObject:
+    """Milliseconds of a row that is asked alone: "median" and "p95" of "n". The first row makes everything ready (the
+    cache of a tool block, kernels), and is not counted unless it is the only one."""
+    taken = []
+    for row in rows:
+        started = time.perf_counter()
+        score([row], settings, lambda done: None)
+        taken.append(1000 * (time.perf_counter() - started))
+    counted = sorted(taken[1:] or taken)
+    return {"n": len(counted), "median": median(counted), "p95": counted[math.ceil(0.95 * len(counted)) - 1]}

@@ -57,7 +57,7 @@ def time_table(source: Source) -> Table | None:
     rows = list(_times(source))
     if not rows:
         return None
-    note = "Rows are asked in batches; this is throughput, not the latency of one request."
+    note = "Rows a second is throughput: they are asked in batches."
     return Table(("what", "value"), tuple(rows), note)
 
 
@@ -67,8 +67,9 @@ def _times(source: Source) -> Iterator[tuple[Cell, ...]]:
         if seconds and rows:
             yield Cell(f"{name}: seconds for {rows:,} rows"), Cell(f"{seconds:,.1f}", float(seconds))
             yield Cell(f"{name}: rows a second"), Cell(f"{rows / seconds:,.2f}", rows / seconds)
-        for key, value in (scored.report.aggregates.get("latency") or {}).items():
-            yield Cell(f"{name}: latency, {key}"), Cell(f"{value:,.1f}", float(value))
+        timed = scored.report.aggregates.get("latency") or {}
+        for key, value in ((key, value) for key, value in timed.items() if key != "n"):
+            yield Cell(f"{name}: one row alone, {key}, ms"), Cell(f"{value:,.1f}", float(value))
     if source.metrics:
         last = source.metrics[-1]
         if isinstance(last.get("elapsed_s"), (int, float)):

@@ -33,6 +33,7 @@ __all__ = [
     "failures_of",
     "gold_message",
     "read_report",
+    "rescored",
     "score_row",
     "write_report",
 ]
@@ -148,6 +149,11 @@ def aggregate(rows: Sequence[RowScore], categories: Mapping[str, str] | None = N
     result["by_mode"] = count_modes((row.id, row.modes) for row in rows)
     result["confusion"] = confusion((row.match, row.reply) for row in rows)
     return result
+
+
+def rescored(rows: Sequence[Conversation], scores: Sequence[RowScore]) -> list[RowScore]:
+    """The same replies, scored as those to other rows: what was asked had more before it, say."""
+    return [score_row(row, score.reply, score.raw_text) for row, score in zip(rows, scores, strict=True)]
 
 
 def build_report(run: str, rows: Sequence[RowScore], categories: Mapping[str, str] | None = None) -> Report:

@@ -1,4 +1,4 @@
-"""Results of a benchmark, row by row -> a file that a killed run leaves whole, and the next goes on with."""
+"""Results, row by row -> a file that a killed run leaves whole, and the next goes on with."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Results:
     """JSON lines: first the settings, then a row each, on the disk as they come; in memory alone without a path.
 
     A last line that was cut short is dropped, and its row is asked again. Raises RunError where the file holds results
-    of other settings, belongs to a run that goes on, or cannot be used.
+    of other settings (with `anew` these are dropped), belongs to a run that goes on, or cannot be used.
     """
 
-    def __init__(self, path: Path | None, settings: JsonObject) -> None:
+    def __init__(self, path: Path | None, settings: JsonObject, *, anew: bool = False) -> None:
         self.path = path
         self.rows: dict[str, JsonObject] = {}
         """By id, in the order of the file."""
@@ -41,6 +41,9 @@ class Results:
             self.close()
             raise RunError(f"{path}: cannot be used: {error.strerror or error}") from None
         plain = json.loads(json.dumps(settings))
+        if found is not None and found != plain and anew:
+            self._file.truncate(0)
+            self.rows, found = {}, None
         if found is None:
             self._write([{"settings": plain}])
         elif found != plain:
