@@ -240,13 +240,15 @@ class Retention(_Part):
     `most` (0.2: a fifth; null: it is only measured).
 
     answers: so many of them are asked with the run's tools declared, and the run fails too where the share that is
-    answered without a call falls by more than `most`. replay: so many of the file's other rows are trained on too, as
-    a share of the rows there are.
+    answered without a call falls by more than `most`. instructions: so many of sixty short ones whose answers can be
+    checked (format, length, words) are asked, and the run fails too where the share that is followed falls by more than
+    `most`. replay: so many of the file's other rows are trained on too, as a share of the rows there are.
     """
 
     data: str
     rows: int = Field(default=100, ge=1)
     answers: int = Field(default=20, ge=0)
+    instructions: int = Field(default=0, ge=0, le=60)
     seed: int = 1
     most: float | None = Field(default=0.2, gt=0)
     replay: float = Field(default=0.0, ge=0, le=1)

@@ -39,3 +39,20 @@ def test_compare_prints_rows_and_writes_a_page(callwright: Cli, tmp_path: Path) 
     code, printed, _ = callwright("compare", "b", "a", "--json")
     found = json.loads(printed)
     assert [row["row"] for row in found["lost"]] == ["b"] and found["metrics"]["exact_match"]["only_a_right"] == 1
+
+
+def test_more_than_two_stand_side_by_side(callwright: Cli, tmp_path: Path) -> None:
+    for name, rows in (("base", WRONG), ("few", RIGHT), ("tuned", RIGHT)):
+        evaluated(tmp_path / name, rows)
+    code, printed, errors = callwright("compare", "base", "few", "tuned")
+    assert code == 0, errors
+    assert all(name in printed for name in ("base", "few", "tuned"))
+    assert "few less base, of the same" in printed
+    assert "tuned less base, of the same" in printed
+    code, printed, _ = callwright("compare", "base", "few", "tuned", "--json")
+    told = json.loads(printed)
+    assert list(told["runs"]) == ["base", "few", "tuned"]
+    assert told["against"] == "base"
+    assert told["metrics"]["few"]["exact_match"]["difference"] > 0
+    code, _, errors = callwright("compare", "base", "few", "tuned", "--output", "x.html")
+    assert code == 2 and "a page of two" in " ".join(errors.split())

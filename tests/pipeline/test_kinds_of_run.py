@@ -137,7 +137,8 @@ def chat(tmp_path: Path) -> Path:
 
 
 def test_plain_chat_is_measured_before_and_after(tmp_path: Path, rows: Path, chat: Path, tiny_model: str) -> None:
-    asked = recipe(tmp_path / "out", tiny_model, rows, retention={"data": str(chat), "rows": 4, "most": 5.0})
+    settings = {"data": str(chat), "rows": 4, "most": 5.0, "instructions": 3}
+    asked = recipe(tmp_path / "out", tiny_model, rows, retention=settings)
     watch = Watcher()
     run(make_recipe(asked, "recipe"), watch)
     kept = json.loads((tmp_path / "out" / "retention.json").read_text())
@@ -149,6 +150,9 @@ def test_plain_chat_is_measured_before_and_after(tmp_path: Path, rows: Path, cha
     # a random model calls nothing
     assert (kept["answers"], kept["abstained_before"], kept["abstained_after"]) == (4, 1.0, 1.0)
     assert watch.seen["answered without a call"] == "100.0% before, 100.0% after, of 4"
+    assert (kept["instructions"], kept["followed_before"]) == (3, 0.0)
+    assert watch.seen["instructions followed"].startswith("0.0% [0.0, 56.1] before")
+    assert watch.seen["instructions followed"].endswith("of 3")
 
 
 def test_the_gate_fails_a_run_that_forgets_and_keeps_what_it_trained(
@@ -168,6 +172,11 @@ def test_the_gate_fails_a_run_that_forgets_and_keeps_what_it_trained(
     monkeypatch.setattr("callwright.pipeline.run.abstention", lambda *given: next(shares))
     with pytest.raises(RunError, match=r"50.0% of 10 plain chat rows are answered without a call, 100.0% were before"):
         run(make_recipe(asked, "recipe"), Watcher())
+    obeyed = iter([0.5, 0.1])
+    monkeypatch.setattr("callwright.pipeline.run.abstention", lambda *given: None)
+    monkeypatch.setattr("callwright.pipeline.run.followed", lambda *given: next(obeyed))
+    with pytest.raises(RunError, match=r"10.0% of 9 short instructions are followed, 50.0% were before"):
+        run(make_recipe(asked | {"retention": asked["retention"] | {"instructions": 9}}, "recipe"), Watcher())
 
 
 def test_replay_trains_on_rows_that_are_not_measured(tmp_path: Path, rows: Path, chat: Path, tiny_model: str) -> None:

@@ -1,5 +1,5 @@
-"""Plain chat rows -> what training did to the rest of a model, and a gate on it: their perplexity before and after, and
-how many are still answered without a call."""
+"""Plain chat rows -> what training did to the rest of a model, and a gate on it: their perplexity before and after, how
+many are still answered without a call, and how many short instructions are still followed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from callwright.pipeline.evaluate import Subject, score_with
 from callwright.pipeline.folder import write_json
 from callwright.pipeline.workshop import Workshop
 from callwright.recipe import Retention
+from callwright.score.instructions import broken_checks, instructions
+from callwright.score.stats import wilson
 from callwright.train.batch import Plan, flatten, passes
 from callwright.train.logprobs import Scorer
 from callwright.train.loop import singles
@@ -31,12 +33,15 @@ from callwright.types import Conversation, Tool
 _PASS = 4096
 # tokens of an answer that tell a call from a text
 _ANSWER = 48
+# and of an answer to an instruction: forty words are asked for at most
+_FOLLOWED = 96
 
 
 @dataclass(frozen=True)
 class Kept:
     """Perplexity a token of the assistant's own turns, before and after, over so many rows and tokens; and of `answers`
-    rows the share that was answered without a call, None where none was asked."""
+    rows the share that was answered without a call, of `instructions` those that were followed; None where none was
+    asked."""
 
     rows: int
     tokens: int
@@ -45,6 +50,9 @@ class Kept:
     answers: int = 0
     abstained_before: float | None = None
     abstained_after: float | None = None
+    instructions: int = 0
+    followed_before: float | None = None
+    followed_after: float | None = None
 
     @property
     def rise(self) -> float:
@@ -57,7 +65,15 @@ class Kept:
         if self.abstained_before is not None and self.abstained_after is not None:
             shares = f"{self.abstained_before:.1%} before, {self.abstained_after:.1%} after"
             made["answered without a call"] = f"{shares}, of {self.answers}"
+        if self.followed_before is not None and self.followed_after is not None:
+            told = (_share(share, self.instructions) for share in (self.followed_before, self.followed_after))
+            made["instructions followed"] = "{} before, {} after, of {}".format(*told, self.instructions)
         return made
+
+
+def _share(value: float, n: int) -> str:
+    ends = wilson(value * n, n)
+    return f"{value:.1%} [{100 * ends.low:.1f}, {100 * ends.high:.1f}]"
 
 
 def retention_rows(settings: Retention, replayed: int = 0) -> tuple[list[Conversation], list[Conversation]]:
@@ -106,6 +122,22 @@ def abstention(subject: Subject, rows: Sequence[Conversation], tools: Sequence[T
     return sum(not score.reply.calls and not score.reply.broken for score in scores) / len(scores) if scores else None
 
 
+def followed(subject: Subject, count: int) -> float | None:
+    """The share of the first `count` short instructions whose answers pass every check; None where count is 0."""
+    asked = instructions()[:count]
+    if not asked:
+        return None
+    engine = LocalEngine(subject.model, subject.tokenizer, subject.dialect.stops)
+    options = Options(max_new_tokens=_FOLLOWED)
+    scores = score_with(engine, [one.row for one in asked], subject.dialect, subject.tokenizer, options)
+    # a call is no answer to any of them
+    right = [
+        not score.reply.calls and not broken_checks(one, score.reply.text)
+        for one, score in zip(asked, scores, strict=True)
+    ]
+    return sum(right) / len(right)
+
+
 def check(kept: Kept, settings: Retention, folder: Path) -> None:
     """Writes `retention.json`. Raises RunError where perplexity rose by more than is allowed."""
     write_json(folder / "retention.json", {**asdict(kept), "rise": kept.rise, "most": settings.most})
@@ -120,4 +152,10 @@ def check(kept: Kept, settings: Retention, folder: Path) -> None:
         raise RunError(
             f"retention: {after:.1%} of {kept.answers} plain chat rows are answered without a call, {before:.1%} were "
             f"before training; mix such rows in (retention.replay: 0.1); {folder} keeps what was trained"
+        )
+    before, after = kept.followed_before, kept.followed_after
+    if settings.most is not None and before is not None and after is not None and before - after > settings.most:
+        raise RunError(
+            f"retention: {after:.1%} of {kept.instructions} short instructions are followed, {before:.1%} were before "
+            f"training; mix such rows in (retention.replay: 0.1); {folder} keeps what was trained"
         )

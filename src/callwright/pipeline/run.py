@@ -27,7 +27,7 @@ from callwright.pipeline.evaluate import Subject, evaluate, report
 from callwright.pipeline.folder import RunFolder, claim, write_json
 from callwright.pipeline.replies import REPLIES, in_blocks
 from callwright.pipeline.results import Results
-from callwright.pipeline.retention import Kept, abstention, check, perplexity, retention_rows
+from callwright.pipeline.retention import Kept, abstention, check, followed, perplexity, retention_rows
 from callwright.pipeline.rewards import player_of
 from callwright.pipeline.rows import account_facts, scored_rows, training_rows
 from callwright.pipeline.trained import TRAINED, trained_call_token, with_adapter
@@ -249,13 +249,16 @@ def _check_retention(
     rows, _ = retention_rows(settings)
     longest = recipe.train.max_length
     asked, tools = rows[: settings.answers], run_tools(folder.path)
-    found, quiet, tokens = [], [], 0
+    found, quiet, obeyed, tokens = [], [], [], 0
     for name in ("base", "tuned"):
         subject = _subject(recipe, workshop, folder, name)
         value, tokens = perplexity(subject.model, rows, replace(workshop, tokenizer=subject.tokenizer), longest)
         found.append(value)
         quiet.append(abstention(subject, asked, tools))
-    kept = Kept(len(rows), tokens, found[0], found[1], len(asked), quiet[0], quiet[1])
+        obeyed.append(followed(subject, settings.instructions))
+    kept = Kept(
+        *(len(rows), tokens, found[0], found[1], len(asked), quiet[0], quiet[1]), settings.instructions, *obeyed
+    )
     watch.facts(kept.facts())
     check(kept, settings, folder.path)
     folder.mark("retention", marker)

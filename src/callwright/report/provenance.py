@@ -45,6 +45,9 @@ def data_facts(source: Source) -> dict[str, str]:
         kept = source.retention
         told = f"perplexity {kept['before']:.2f} before, {kept['after']:.2f} after ({kept['rise']:+.1%})"
         facts["plain chat"] = f"{told}, of {kept['rows']:,} rows"
+        if kept.get("instructions"):
+            shares = f"{kept['followed_before']:.1%} before, {kept['followed_after']:.1%} after"
+            facts["instructions followed"] = f"{shares}, of {kept['instructions']}"
     data = _made(source).get("data") or {}
     if data:
         facts["scored on"] = f"{data['rows']:,} rows of {data['file']}"
