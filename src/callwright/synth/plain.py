@@ -22,8 +22,10 @@ from callwright.synth.request import Around, Asked, Lacking, Piece, Request
 from callwright.types import Conversation, JsonObject, Tool, ToolCall
 
 _TRIES = 30
-# how often a value is one that the user's own requests have, and a parameter is given that failed
-_OWN = 0.5
+# how often a wording is the user's own, and where something failed; how often a value is one of their own requests,
+# which have it in the form that they want; how often a parameter is given that failed
+_OWN_WORDS, _OWN_WORDS_FAILED = 0.6, 0.9
+_OWN_VALUE = 0.9
 _PRACTISED = 0.7
 _QUESTIONS = (
     "Which {}?",
@@ -60,7 +62,7 @@ class PlainPhraser:
         """A request and its call, every value said in it; None where this tool's values cannot be put into words."""
         for _ in range(_TRIES):
             own = self._templates.get(tool.name)
-            if own and self.rng.random() < 0.6:
+            if own and self.rng.random() < (_OWN_WORDS_FAILED if self.focus else _OWN_WORDS):
                 asked = self._from_template(tool, self.rng.choices(own, self._weights[tool.name])[0])
             else:
                 said = self._values(tool, self._names(tool))
@@ -136,7 +138,7 @@ class PlainPhraser:
             value = self.coverage.rarest_value(tool, name, schema)
             return values.shown(value), value
         own = self._own.get((tool.name, name))
-        if own and self.rng.random() < _OWN:
+        if own and self.rng.random() < _OWN_VALUE:
             return self.rng.choice(own)
         try:
             return values.draw(name, schema, tool.parameters, self.rng)
