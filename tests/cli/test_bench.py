@@ -109,7 +109,7 @@ def test_rows_that_share_tools_are_also_left_out(callwright: Cli, tiny_model: st
     said = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
     tool = {"name": offered["name"], "description": "", "parameters": {"type": "object", "properties": {}}}
     (tmp_path / "rows.jsonl").write_text(json.dumps({"messages": said, "tools": [tool]}) + "\n")
-    words = ("eval", tiny_model, *SHORT, "--max-new-tokens", "1", "--train-tools", "rows.jsonl")
+    words = ("eval", tiny_model, *SHORT, "--max-new-tokens", "1", "--train-tools", "rows.jsonl", "--output", "out")
     code, printed, errors = callwright(*words, "--bench", "bfcl:simple_javascript", "--json")
     assert code == 0, errors
     made = json.loads(printed)
@@ -121,7 +121,7 @@ def test_rows_that_share_tools_are_also_left_out(callwright: Cli, tiny_model: st
 
 def evaluation(model: str, output: Path) -> subprocess.Popen[bytes]:
     """Started as a user does, in a process of its own."""
-    words = ("eval", model, *SHORT, "--bench", "bfcl:non_live", "--rows", "12", "--output", str(output))
+    words = ("eval", model, *SHORT, "--rows", "4", *BENCH, "--output", str(output))
     paths = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(
         [sys.executable, "-m", "callwright", *words],
@@ -135,11 +135,11 @@ def evaluation(model: str, output: Path) -> subprocess.Popen[bytes]:
 def test_killed_and_called_again_it_leaves_the_same_bytes(tiny_model: str, tmp_path: Path) -> None:
     killed = tmp_path / "killed" / "base" / "results.jsonl"
     with evaluation(tiny_model, tmp_path / "killed") as process:
-        while process.poll() is None and not (killed.is_file() and killed.read_bytes().count(b"\n") > 12):
+        while process.poll() is None and not (killed.is_file() and killed.read_bytes().count(b"\n") > 4):
             time.sleep(0.005)
         process.kill()
         assert process.wait() == -signal.SIGKILL, "it was done before it could be killed"
-    assert 12 < killed.read_bytes().count(b"\n") < 1 + 7 * 12
+    assert 4 < killed.read_bytes().count(b"\n") < 1 + 2 * 4
     assert not (tmp_path / "killed" / "report.json").exists()
     for name in ("killed", "whole"):
         with evaluation(tiny_model, tmp_path / name) as process:

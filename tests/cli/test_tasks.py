@@ -35,7 +35,7 @@ def files(tmp_path: Path) -> None:
 
 def test_tasks_are_played_kept_and_resumed(callwright: Cli, files: None, tmp_path: Path, tiny_model: str) -> None:
     asked = ("eval", tiny_model, "--tools", "tools.py", "--dialect", "hermes", "--mode", "forced", "--constrain")
-    asked += ("--tasks", "tasks.jsonl", "--execute", "--steps", "2", "--output", "out")
+    asked += ("--tasks", "tasks.jsonl", "--execute", "--steps", "2", "--output", "out", "--max-new-tokens", "24")
     code, printed, errors = callwright(*asked)
     assert code == 0, errors
     assert "tasks done" in printed
