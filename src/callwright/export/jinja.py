@@ -130,7 +130,7 @@ def _try(template: str, dialect: Dialect, row: Conversation) -> None:
         at = next((i for i, (a, b) in enumerate(zip(written, wanted, strict=False)) if a != b), 0)
         raise ModelError(
             f"{row.where or row.id}: a chat template of the {dialect.name} dialect would write "
-            f"{written[at : at + 40]!r} where training has {wanted[at : at + 40]!r}; serve it with `callwright serve`"
+            f"{written[at : at + 40]!r} where training has {wanted[at : at + 40]!r}; use 'callwright serve'"
         )
 
 
@@ -175,7 +175,9 @@ def _from_shape(shape: Shape) -> str:
     def head(with_tools: bool) -> str:
         inner = tools if with_tools else ""
         given, none = (heads[has, with_tools][0] + inner + heads[has, with_tools][1] for has in (True, False))
-        return f"\n{{%- if messages and messages[0]['role'] == 'system' -%}}{given}\n{{%- else -%}}{none}\n{{%- endif -%}}"
+        return (
+            f"\n{{%- if messages and messages[0]['role'] == 'system' -%}}{given}\n{{%- else -%}}{none}\n{{%- endif -%}}"
+        )
 
     beside, alone, inside, between, behind = shape.calls
     first, middle, last = shape.results
@@ -199,7 +201,8 @@ def _from_shape(shape: Shape) -> str:
         f"\n{{%- if said.last == 'tool' and message['role'] != 'tool' -%}}{_put(last)}{{%- endif -%}}",
         "\n{%- if loop.first and message['role'] == 'system' -%}",
         "\n{%- elif message['role'] == 'tool' -%}",
-        f"\n{{%- if said.last == 'tool' -%}}{_put(middle)}{{%- else -%}}{_put(first)}{{%- endif -%}}{{{{- content -}}}}",
+        f"\n{{%- if said.last == 'tool' -%}}{_put(middle)}{{%- else -%}}{_put(first)}{{%- endif -%}}",
+        "{{- content -}}",
         f"\n{{%- elif message['role'] == 'assistant' -%}}{_put(shape.assistant[0])}{thinking}",
         "\n{{- content -}}",
         "\n{%- if message['tool_calls'] -%}{%- for tool_call in message['tool_calls'] -%}",

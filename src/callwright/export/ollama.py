@@ -110,7 +110,7 @@ def _tools(shape: Shape, tools: Sequence[Tool]) -> str:
 
 def _arguments(tools: Sequence[Tool]) -> str:
     """A call's arguments in the order of its tool's schema, which is how training wrote them."""
-    branches = []
+    branches: list[str] = []
     for tool in tools:
         names = list(tool.parameters.get("properties") or {})
         if not names:
@@ -121,7 +121,9 @@ def _arguments(tools: Sequence[Tool]) -> str:
             for name in names
         )
         among = " ".join(f"(eq $key {dump(name)})" for name in names)
-        rest = f"{{{{ range $key, $value := .Arguments }}}}{{{{ if not (or {among})\n}}}}{_ONE}{{{{ end }}}}{{{{ end }}}}"
+        rest = (
+            f"{{{{ range $key, $value := .Arguments }}}}{{{{ if not (or {among})\n}}}}{_ONE}{{{{ end }}}}{{{{ end }}}}"
+        )
         word = "else if" if branches else "if"
         branches.append(f"{{{{ {word} eq .Name {dump(tool.name)}\n}}}}{ordered}{rest}")
     plain = f"{{{{ range $key, $value := .Arguments }}}}{_ONE}{{{{ end }}}}"

@@ -67,8 +67,10 @@ class Shape:
     def head(self, system: str | None, tools: Sequence[Tool]) -> str:
         """All before the first turn."""
         before, after = self.heads[system is not None, bool(tools)]
-        return before.replace(SYSTEM, system or "") + (self.tools.of(tools) if tools else "") + (
-            after.replace(SYSTEM, system or "")
+        return (
+            before.replace(SYSTEM, system or "")
+            + (self.tools.of(tools) if tools else "")
+            + (after.replace(SYSTEM, system or ""))
         )
 
     def _parts(self, conversation: Conversation) -> Iterator[str]:
@@ -127,8 +129,12 @@ def shape_of(dialect: Dialect, rows: Sequence[Conversation] = ()) -> Shape:
     """
     try:
         found = _learn(dialect)
-    except (DataError, ValueError, IndexError) as error:
-        raise ModelError(f"the {_called(dialect)} dialect does not fit a template: {error}") from error
+    except DataError as error:
+        raise _refusal(dialect, error.what) from error
+    except (ValueError, IndexError) as error:
+        # a mark that is not found as it was given
+        why = str(error) if str(error).startswith("it") else "its calls are no name and JSON object behind it"
+        raise _refusal(dialect, why) from error
     for row in (*_trials(), *rows):
         asked = replace(row, messages=row.messages[:-1]) if row.messages[-1].role == "assistant" else row
         try:
@@ -137,18 +143,20 @@ def shape_of(dialect: Dialect, rows: Sequence[Conversation] = ()) -> Shape:
             continue
         if any(message.thinking for message in asked.messages) and not found.thinking:
             continue
-        written = found.write(asked)
+        try:
+            written = found.write(asked)
+        except ModelError as error:
+            raise _refusal(dialect, f"row {row.id}: {error}") from error
         if written != wanted:
             at = next((i for i, (a, b) in enumerate(zip(written, wanted, strict=False)) if a != b), 0)
-            raise ModelError(
-                f"the {_called(dialect)} dialect does not fit a template: row {row.id} has "
-                f"{wanted[at : at + 40]!r} where it would write {written[at : at + 40]!r}"
-            )
+            what = f"row {row.id} has {wanted[at : at + 40]!r} where it would write {written[at : at + 40]!r}"
+            raise _refusal(dialect, what)
     return found
 
 
-def _called(dialect: Dialect) -> str:
-    return f"native ({dialect.family.name})" if dialect.name == "native" else dialect.name
+def _refusal(dialect: Dialect, why: str) -> ModelError:
+    name = f"native ({dialect.family.name})" if dialect.name == "native" else dialect.name
+    return ModelError(f"the {name} dialect does not fit a template: {why}; use 'callwright serve'")
 
 
 def _row(*messages: Message, tools: Sequence[Tool] = ()) -> Conversation:
