@@ -31,7 +31,6 @@ from callwright.generate.llama_cpp import LlamaModel, LlamaSteps
 from callwright.generate.openvino_steps import OpenVinoModel, OpenVinoSteps
 from callwright.generate.reply import Answer, Options, reply
 from callwright.generate.torch_steps import TorchSteps
-from callwright.models.bundled import gguf_file
 from callwright.pipeline.evaluate import open_subject
 from callwright.types import Conversation
 from common import data_folder, write_result
@@ -65,7 +64,7 @@ def opener(engine: str, subject: Any, folder: Path) -> Callable[[], Any]:
     if engine == "torch":
         return lambda: TorchSteps(subject.model, slots=1)
     if engine == "llama.cpp":
-        write_gguf(subject.model, gguf_file(), folder / "merged.gguf", "f16")
+        write_gguf(subject.model, subject.tokenizer, folder / "merged.gguf", "f16")
         file = LlamaModel(folder / "merged.gguf")
         return lambda: LlamaSteps(file, slots=1)
     exact = engine.endswith("float32")

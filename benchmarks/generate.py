@@ -37,7 +37,6 @@ from callwright.generate.openvino_steps import OpenVinoModel, OpenVinoSteps
 from callwright.generate.prefix_files import PrefixFiles
 from callwright.generate.reply import Options, Prompt, make_prompt
 from callwright.generate.torch_steps import TorchSteps
-from callwright.models.bundled import gguf_file
 from callwright.pipeline.evaluate import open_subject
 from callwright.score.run import score_row
 from callwright.serve.prepare import Served
@@ -262,7 +261,7 @@ def main() -> None:
     compiled = OpenVinoModel(subject.model)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "merged.gguf"
-        write_gguf(subject.model, gguf_file(), file, options.weights)
+        write_gguf(subject.model, subject.tokenizer, file, options.weights)
         makers: dict[str, Callable[[], Side]] = {
             "callwright": lambda: ours(_served(subject, lambda: OpenVinoSteps(compiled, slots=2))),
             "callwright, not drafted": lambda: ours(_served(subject, lambda: OpenVinoSteps(compiled, slots=2), 0)),

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     LlamaConfig,
@@ -15,6 +17,8 @@ from transformers import (
     MistralForCausalLM,
     Phi3Config,
     Phi3ForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
@@ -45,11 +49,17 @@ ARCHITECTURES: dict[str, Any] = {
     ),
     "phi3": (Phi3ForCausalLM, Phi3Config, {"sliding_window": 16}),
 }
+WRITTEN: dict[str, Any] = {
+    **ARCHITECTURES,
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config, {}),
+    "gemma2": (Gemma2ForCausalLM, Gemma2Config, {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 10}),
+}
+"""With those that GGUF files are written of, and that compute no otherwise than the others."""
 
 
 def tiny(architecture: str, seed: int = 0, **changes: Any) -> Any:
     """A random float32 model of one architecture."""
-    model_class, config_class, extra = ARCHITECTURES[architecture]
+    model_class, config_class, extra = WRITTEN[architecture]
     sizes = {**_SIZES, **extra, **changes}
     if "layer_types" in sizes:
         sizes["num_hidden_layers"] = len(sizes["layer_types"])

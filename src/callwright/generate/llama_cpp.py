@@ -49,6 +49,21 @@ class LlamaModel:
             raise EngineError(f"{file}: llama.cpp cannot put this adapter on {self.file}")
         return found
 
+    @property
+    def template(self) -> str:
+        """The chat template inside; "" where there is none."""
+        return str((self.api.llama_model_chat_template(self.pointer, None) or b"").decode("utf-8"))
+
+    def tokens(self, text: str, *, begun: bool = False) -> list[int]:
+        """A text as this file's tokenizer has it, special tokens read as such. begun: with what begins every prompt."""
+        vocabulary, data = self.api.llama_model_get_vocab(self.pointer), text.encode("utf-8")
+        room = len(data) + 8
+        found = (ctypes.c_int32 * room)()
+        count = self.api.llama_tokenize(vocabulary, data, len(data), found, room, begun, True)
+        if count < 0:
+            raise EngineError(f"{self.file}: llama.cpp cannot tokenise a text of {len(data):,} bytes")
+        return list(found[:count])
+
 
 class LlamaSteps(SharingSteps[int]):
     """One context of llama.cpp. Not for several threads at once."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from callwright.dialects import dialect_for
 from callwright.dialects.base import Dialect
 from callwright.errors import ModelError, RecipeError
-from callwright.export.gguf import lora_fits, write_gguf, write_lora
+from callwright.export.gguf import write_gguf
+from callwright.export.gguf_lora import lora_fits, write_lora
 from callwright.generate.engine import StepEngine
 from callwright.generate.llama_cpp import LlamaModel, LlamaSteps
 from callwright.generate.openvino_steps import OpenVinoModel, OpenVinoSteps
@@ -25,9 +25,8 @@ from callwright.generate.torch_steps import TorchSteps
 from callwright.models.bundled import BUNDLED, cache_folder, gguf_file
 from callwright.models.hardware import detect
 from callwright.models.load import load_adapters, load_config, load_model
-from callwright.models.tokenizer import load_tokenizer
 from callwright.pipeline.evaluate import Scorer, open_subject, open_words, options_of, score_with, watched
-from callwright.pipeline.trained import of_four_bits
+from callwright.pipeline.trained import of_four_bits, trained_dialect
 from callwright.recipe import Eval
 from callwright.score.calibration import CALIBRATION, load_calibration
 from callwright.score.run import RowScore
@@ -42,7 +41,7 @@ _log = logging.getLogger(__name__)
 # how many tokens are guessed at a time; more cost time where they are wrong
 _DRAFTED = 16
 # raised when what is written into the files changes
-_VERSION = "1"
+_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -201,8 +200,8 @@ def _of_file(wanted: Wanted) -> Served:
     file = Path(wanted.model)
     if not file.is_file():
         raise ModelError(f"{file}: there is no such file")
-    tokenizer = load_tokenizer(str(file.parent))
-    words = tokenizer, dialect_for(wanted.dialect, tokenizer)
+    # beside it what `callwright export` wrote: the tokenizer, and the dialect that the model was trained in
+    words = open_words(str(file.parent), None, trained_dialect(wanted.dialect, file.parent))
     return _served(wanted, wanted.name or file.stem, words, _steps(wanted, LlamaModel(file), file))
 
 
@@ -215,7 +214,8 @@ def _written(model: str, adapter: Path, *, merged: bool) -> Path:
     target = cache_folder() / "gguf" / f"{key.hexdigest()[:24]}.gguf"
     if not target.is_file():
         if merged:
-            write_gguf(open_subject(model, adapter, "auto").model, gguf_file(), target)
+            subject = open_subject(model, adapter, "auto")
+            write_gguf(subject.model, subject.tokenizer, target)
         else:
             write_lora(adapter, load_config(model), target)
     return target
