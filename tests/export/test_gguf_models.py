@@ -1,5 +1,5 @@
-"""GGUF files of every architecture that is written: llama.cpp writes the tokens that transformers writes, and cuts texts
-as its tokenizers do."""
+"""GGUF files of every architecture that is written: llama.cpp writes the tokens that transformers writes, and cuts
+texts as its tokenizers do."""
 
 from __future__ import annotations
 

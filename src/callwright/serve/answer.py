@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-from callwright.dialects.base import Delta
 from callwright.dialects.syntax.jsoncalls import dump
+from callwright.dialects.told import ToldDeltas, call_id
 from callwright.generate.batcher import News
 from callwright.generate.confidence import sureness
 from callwright.generate.reply import Completion
@@ -16,11 +15,6 @@ from callwright.generate.written import Written
 from callwright.serve.prepare import Job, Served
 from callwright.serve.wire import finite
 from callwright.types import Ending, JsonObject, Reply
-
-
-def call_id() -> str:
-    """An id for a call whose model writes none."""
-    return f"call_{secrets.token_hex(12)}"
 
 
 def finish_reason(ending: Ending, calls: int) -> str:
@@ -142,8 +136,7 @@ class ChatStream:
         self._parser = served.dialect.stream(job.tools)
         self._tokens, self._job, self._served = TokenTexts(served.tokenizer), job, served
         self._stops = served.engine.stop_ids
-        self._begun: set[int] = set()
-        self._calls = self._broken = 0
+        self._told = ToldDeltas()
         if job.carry:
             self._parser.feed(job.carry)
 
@@ -154,10 +147,10 @@ class ChatStream:
     def feed(self, news: News) -> Iterator[JsonObject]:
         """The chunks' choices, without their index."""
         tokens = [one.token for one in news.tokens if one.token not in self._stops]
-        delta = self._merged(self._parser.feed(self._text.feed(tokens)))
+        delta = self._told.tell(self._parser.feed(self._text.feed(tokens)))
         if news.completion is not None:
-            delta = _joined(delta, self._merged(self._parser.feed(self._text.finish())))
-            delta = _joined(delta, self._merged(self._parser.finish()))
+            delta = _joined(delta, self._told.tell(self._parser.feed(self._text.finish())))
+            delta = _joined(delta, self._told.tell(self._parser.finish()))
         told: JsonObject = {}
         if self._job.tokens:
             told["callwright"] = {"tokens": self._tokens.origins(news.tokens)}
@@ -165,36 +158,9 @@ class ChatStream:
         if delta or (news.tokens and (logprobs or told)):
             yield {"delta": delta, "logprobs": logprobs, "finish_reason": None, **told}
         if news.completion is not None:
-            reason = finish_reason(news.completion.ending, self._calls)
+            reason = finish_reason(news.completion.ending, self._told.calls)
             told = extras(self._served, self._job, news.completion)
             yield {"delta": {}, "logprobs": None, "finish_reason": reason, **told}
-
-    def _merged(self, found: Delta) -> JsonObject:
-        """A parser's delta as a chat's."""
-        self._calls += len(found.calls)
-        out: JsonObject = {}
-        pieces = []
-        for piece in found.pieces:
-            entry: JsonObject = {"index": piece.index}
-            function: JsonObject = {"arguments": piece.arguments}
-            if piece.index not in self._begun:
-                self._begun.add(piece.index)
-                entry |= {"id": piece.id or call_id(), "type": "function"}
-                function = {"name": piece.name, "arguments": piece.arguments}
-            pieces.append(entry | {"function": function})
-        if pieces:
-            out["tool_calls"] = pieces
-        text = found.text
-        for bad in found.broken:
-            self._broken += 1
-            # what was streamed of it is not sent again
-            if len(self._begun) < self._calls + self._broken:
-                text += bad.text
-        if text:
-            out["content"] = text
-        if found.thinking:
-            out["reasoning_content"] = found.thinking
-        return out
 
 
 def _joined(first: JsonObject, second: JsonObject) -> JsonObject:
