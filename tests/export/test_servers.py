@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -50,7 +50,7 @@ class Message:
 
 
 class Registry:
-    parsers: dict[str, Any] = {}
+    parsers: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def register_module(cls, name: str) -> Any:

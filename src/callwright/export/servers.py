@@ -278,9 +278,9 @@ def tokenizer_of(path, known={{}}):
 def main():
     import sys
 
-    CallwrightDetector.model_path = next(
-        (there for given, there in zip(sys.argv, sys.argv[1:], strict=False) if given in ("--model-path", "--model")), None
-    )
+    for given, there in zip(sys.argv, sys.argv[1:], strict=False):
+        if given in ("--model-path", "--model"):
+            CallwrightDetector.model_path = there
     FunctionCallParser.ToolCallParserEnum["callwright"] = CallwrightDetector
     try:  # newer versions check the name against this list
         from sglang.srt.function_call.parser_names import TOOL_CALL_PARSER_NAMES
