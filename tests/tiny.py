@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +68,24 @@ def tiny(architecture: str, seed: int = 0, **changes: Any) -> Any:
     return model_class(config_class(**sizes)).float()
 
 
-def tiny_folder(folder: Path, *, tied: bool = False, width: int = 32, **tokenizer_settings: Any) -> str:
-    """A complete model folder: random weights, and a byte-level BPE whose only merges are none."""
+def tiny_folder(
+    folder: Path,
+    *,
+    tied: bool = False,
+    width: int = 32,
+    merges: Sequence[tuple[str, str]] = (),
+    **tokenizer_settings: Any,
+) -> str:
+    """A complete model folder: random weights, and a byte-level BPE, without merges where none are given."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     specials = ["<pad>", "<|im_start|>", "<|im_end|>"]
-    vocabulary = {token: number for number, token in enumerate([*specials, *alphabet])}
-    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    vocabulary = {
+        token: number for number, token in enumerate([*specials, *alphabet, *("".join(pair) for pair in merges)])
+    }
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges)))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens(specials)

@@ -202,7 +202,7 @@ def test_python_dicts_have_no_template(words: Any) -> None:
 
 def test_a_modelfile_names_weights_and_stops(words: Any) -> None:
     dialect = dialect_for("hermes", words)
-    text = modelfile(shape_of(dialect), TOOLS, dialect.stops, "model.gguf")
+    text = modelfile(shape_of(dialect), TOOLS, dialect.stops, "./model.gguf")
     assert text.startswith('FROM ./model.gguf\nTEMPLATE """')
     assert '\nPARAMETER stop "<|im_end|>"\n' in text
     assert text.count('"""') == 2

@@ -14,6 +14,7 @@ from callwright.cli import (
     doctor,
     estimate,
     evaluate,
+    export,
     init,
     report,
     run,
@@ -21,6 +22,7 @@ from callwright.cli import (
     synth,
     tools,
     train,
+    verify,
 )
 
 app = typer.Typer(
@@ -41,6 +43,8 @@ app.command("curve", epilog=curve.EXAMPLE)(curve.curve)
 app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLE)(chat.chat)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
+app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
 app.command("estimate", epilog=estimate.EXAMPLE)(estimate.estimate)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("dialects", epilog=dialects.EXAMPLE)(dialects.dialects)

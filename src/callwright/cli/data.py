@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from callwright.cli import convert, mixing, review, split, stats, verify
+from callwright.cli import checked, convert, mixing, review, split, stats
 from callwright.cli.mixing import must_not_exist
 from callwright.cli.run import AsJson
 from callwright.cli.scale import EngineOption, Shards, Workers
@@ -35,7 +35,7 @@ app.command("review", epilog=review.EXAMPLE)(review.review)
 app.command("convert", epilog=convert.EXAMPLE)(convert.convert)
 app.command("stats", epilog=stats.EXAMPLE)(stats.stats)
 app.command("split", epilog=split.EXAMPLE)(split.split)
-app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
+app.command("verify", epilog=checked.EXAMPLE)(checked.verify)
 
 File = Annotated[str, typer.Argument(help="A .json, .jsonl or .parquet file, plain or gzipped, in any known format.")]
 Model = Annotated[str, typer.Option("--model", help="The model whose tokenizer counts.")]

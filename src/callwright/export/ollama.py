@@ -28,10 +28,11 @@ _ONE = '{{ $next }}{{ template "text" $key }}: {{ template "value" $value }}{{ $
 
 
 def modelfile(shape: Shape, tools: Sequence[Tool], stops: Sequence[str], weights: str, *, bos: str = "") -> str:
-    """The Modelfile. weights: the GGUF file beside it. bos: what the server puts before every prompt by itself."""
+    """The Modelfile. weights: the GGUF file, from where this will lie, as "./model.gguf". bos: what the server puts
+    before every prompt by itself."""
     stop_lines = "".join(f"PARAMETER stop {dump(stop)}\n" for stop in stops)
     return (
-        f"FROM ./{weights}\n"
+        f"FROM {weights}\n"
         f'TEMPLATE """{go_template(shape, tools, bos=bos)}"""\n'
         f"{stop_lines}"
         "PARAMETER temperature 0\n"

@@ -119,10 +119,17 @@ def reply(
             for conversation, prompt in zip(conversations, prompts, strict=True)
         ]
     for conversation, prompt, completion in zip(conversations, prompts, engine.complete(prompts, options), strict=True):
-        begun = dialect.carry(prompt.text.removesuffix(opening)) + opening
-        text = begun + completion.text
-        parsed = replace(dialect.parse(text, conversation.tools), ending=completion.ending)
-        yield Answer(parsed, text, completion.tokens, prompt, completion.written, begun, completion.passes)
+        yield answer_of(conversation, prompt, completion, dialect, opening)
+
+
+def answer_of(
+    conversation: Conversation, prompt: Prompt, completion: Completion, dialect: Dialect, opening: str = ""
+) -> Answer:
+    """What an engine wrote behind a prompt, parsed. opening: the end of the prompt that belongs to the reply."""
+    begun = dialect.carry(prompt.text.removesuffix(opening)) + opening
+    text = begun + completion.text
+    parsed = replace(dialect.parse(text, conversation.tools), ending=completion.ending)
+    return Answer(parsed, text, completion.tokens, prompt, completion.written, begun, completion.passes)
 
 
 def make_prompt(conversation: Conversation, dialect: Dialect, tokenizer: Tokenizer, opening: str = "") -> Prompt:

@@ -44,13 +44,14 @@ def resolve(name: str) -> str:
 
 
 def load_tokenizer(name: str) -> Any:
-    """The fast tokenizer of a model, padding on the right.
+    """The fast tokenizer of a model, or of a folder that holds one beside a GGUF file; padding on the right.
 
     Raises ModelError where it cannot be loaded, is not a fast one, or has no EOS token.
     """
     from transformers import AutoTokenizer
 
-    source = resolve(name)
+    alone = (Path(name).expanduser() / "tokenizer.json").is_file()
+    source = str(Path(name).expanduser()) if alone else resolve(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -52,8 +52,10 @@ def open_subject(model: str, adapter: Path | None, dialect: str) -> Subject:
 def open_words(model: str, adapter: Path | None, dialect: str) -> tuple[Any, Dialect]:
     """The tokenizer and the dialect that go with an adapter, as `open_subject` says."""
     tokenizer = load_tokenizer(model)
-    written = dialect_for(trained_dialect(dialect, adapter), tokenizer)
-    token = trained_call_token(adapter)
+    # a whole model that was trained or exported says it in its own folder
+    notes = adapter or Path(model)
+    written = dialect_for(trained_dialect(dialect, notes), tokenizer)
+    token = trained_call_token(notes)
     if token:
         add_call_token(tokenizer, token, written.family)
     return tokenizer, written
@@ -116,17 +118,17 @@ def answered(
     engine: Engine, rows: Sequence[Conversation], dialect: Dialect, tokenizer: Any, options: Options
 ) -> Iterator[tuple[RowScore, Answer]]:
     """As `score_with`, with the answers that were scored."""
-    for row, answer in zip(rows, reply(_asked(rows), dialect, tokenizer, engine, options), strict=True):
+    for row, answer in zip(rows, reply(asked_of(rows), dialect, tokenizer, engine, options), strict=True):
         yield score_row(row, answer.reply, answer.raw), answer
 
 
 def score_natively(engine: EndpointEngine, rows: Sequence[Conversation], options: Options) -> Iterator[RowScore]:
     """As `score_with`, of a server that writes the prompts and reads the calls itself."""
-    for row, answer in zip(rows, engine.answers(_asked(rows), options), strict=True):
+    for row, answer in zip(rows, engine.answers(asked_of(rows), options), strict=True):
         yield score_row(row, answer.reply, answer.raw)
 
 
-def _asked(rows: Sequence[Conversation]) -> list[Conversation]:
+def asked_of(rows: Sequence[Conversation]) -> list[Conversation]:
     """The rows without their last turn."""
     for row in rows:
         if not row.messages or row.messages[-1].role != "assistant":

@@ -14,7 +14,7 @@ from callwright.data.mix import Source, mix
 from callwright.data.overlap import Seen
 from callwright.data.toolset import declared, most_frequent, with_tools, without_parameter_descriptions
 from callwright.errors import DataError
-from callwright.recipe import Eval, Exclusion, Recipe, Synth, TrainingSource
+from callwright.recipe import Eval, Exclusion, Recipe, Synth, TrainingSource, load_recipe
 from callwright.synth import Options, Plan, generate, load_phrasebook
 from callwright.tools import load_tools
 from callwright.types import BadRow, Conversation, JsonObject, Tool
@@ -229,6 +229,20 @@ def held_out_rows(
     if not rows:
         raise DataError(settings.data, "no row is left to score")
     return rows
+
+
+def declared_rows(run: Path | None, data: str, rows: int | None, tools: str | None = None) -> list[Conversation]:
+    """Held-out rows with the tools of a run's folder, as its own evaluation has them; all, or `rows` drawn with seed 1.
+
+    tools: instead of the run's. Raises DataError, ToolError, RecipeError.
+    """
+    settings = Eval(data=data, rows=rows)
+    if tools is not None or run is None or not (run / "recipe.json").is_file():
+        return held_out_rows(settings, load_tools(tools) if tools else ())
+    recipe = load_recipe(run / "recipe.json")
+    file = run / "data" / "tools.json"
+    given = load_tools(str(file)) if file.is_file() else ()
+    return scored_rows(recipe.model_copy(update={"eval": settings}), given)
 
 
 def scored_rows(recipe: Recipe, tools: Sequence[Tool]) -> list[Conversation]:

@@ -81,6 +81,10 @@ def make_app(models: Sequence[Served], settings: Settings | None = None) -> Any:
     async def chat(request: Request) -> Any:
         return await desk.chat(request)
 
+    @app.post("/tokenize", openapi_extra=_documented(ChatRequest))
+    async def tokenize(request: Request) -> Any:
+        return await desk.tokenize(request)
+
     @app.post("/v1/completions", openapi_extra=_documented(CompletionRequest))
     async def completions(request: Request) -> Any:
         return await desk.completions(request)

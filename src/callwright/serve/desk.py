@@ -87,6 +87,14 @@ class Desk:
             "usage": usage([job], [one.completion for one in done]),
         }
 
+    async def tokenize(self, request: Any) -> Any:
+        """`POST /tokenize`: the prompt of a chat as vLLM tells it, with its text. Raises RefusalError."""
+        body = await _read(request, ChatRequest)
+        served = self.served(body.model)
+        prompt = (await asyncio.to_thread(chat_job, body, served, self._settings.limits)).prompt
+        tokens = [int(token) for token in prompt.token_ids]
+        return {"count": len(tokens), "max_model_len": served.context, "tokens": tokens, "prompt": prompt.text}
+
     async def completions(self, request: Any) -> Any:
         """`POST /v1/completions`. Raises RefusalError."""
         body = await _read(request, CompletionRequest)
