@@ -16,6 +16,7 @@ from callwright.cli import (
     evaluate,
     export,
     init,
+    merge,
     report,
     run,
     serve,
@@ -44,6 +45,7 @@ app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLE)(chat.chat)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("merge", epilog=merge.EXAMPLE)(merge.merge)
 app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
 app.command("estimate", epilog=estimate.EXAMPLE)(estimate.estimate)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
