@@ -7,6 +7,7 @@ CallwrightError            exit code 2; printed as one line, never a traceback
   ModelError               a model folder, tokenizer or adapter
   RunError                 a run folder: what it holds, what may not be overwritten
   EngineError              a worker process that died, or an engine that cannot be used
+  HubError                 the hub refused, or could not be reached
   MissingExtra             an optional dependency, with the line that installs it
 """
 
@@ -53,6 +54,10 @@ class RunError(CallwrightError):
 
 class EngineError(CallwrightError):
     """Work that other processes could not do."""
+
+
+class HubError(CallwrightError):
+    """A repository on the hub that cannot be read or written."""
 
 
 class MissingExtra(CallwrightError):

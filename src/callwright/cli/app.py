@@ -17,6 +17,7 @@ from callwright.cli import (
     export,
     init,
     merge,
+    push,
     report,
     run,
     serve,
@@ -47,6 +48,7 @@ app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("merge", epilog=merge.EXAMPLE)(merge.merge)
 app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
+app.command("push", epilog=push.EXAMPLE)(push.push)
 app.command("estimate", epilog=estimate.EXAMPLE)(estimate.estimate)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("dialects", epilog=dialects.EXAMPLE)(dialects.dialects)
