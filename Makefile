@@ -10,9 +10,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 demo: setup  ## functions in, tuned and measured model out: less than 20 minutes on two cores
 	$(BIN)/callwright run examples/home/recipe.yaml
 
-# engines in C++ have threads, compilers and allocators of their own: they are tested in a process of theirs
+# two workers, each on a core and with whole files, whose fixtures they share; `make WORKERS=8 test` where there are more.
+# Engines in C++ have threads, compilers and allocators of their own: they are tested in a process of theirs.
+WORKERS ?= 2
 test: $(VENV)/.llama  ## every test, on the CPU, offline
-	$(BIN)/python -m pytest -m "not native"
+	$(BIN)/python -m pytest -m "not native" -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m pytest -m native
 
 check: lint types layers test  ## what CI runs
