@@ -62,6 +62,17 @@ def test_merged_weights_are_the_run(callwright: Cli, run: Path, tmp_path: Path) 
     assert code == 0, errors
 
 
+def test_an_adapter_in_half_its_size(callwright: Cli, run: Path, tmp_path: Path) -> None:
+    code, _, errors = callwright("export", "bells", "--to", "adapter", "--output", "out", "--dtype", "bf16")
+    assert code == 0, errors
+    whole = load_file(run / "adapter" / "adapter_model.safetensors")
+    half = load_file(tmp_path / "out" / "adapter" / "adapter_model.safetensors")
+    assert {name: tensor.dtype for name, tensor in half.items()} == dict.fromkeys(whole, torch.bfloat16)
+    assert all(torch.equal(tensor.to(torch.bfloat16), half[name]) for name, tensor in whole.items())
+    code, _, errors = callwright("eval", "base", "--adapter", "out/adapter", "--data", "held_out.jsonl")
+    assert code == 0, errors
+
+
 def test_prompts_that_differ_are_found(callwright: Cli, run: Path, tmp_path: Path) -> None:
     assert callwright("export", "bells", "--to", "merged", "--output", "out")[0] == 0
     template = tmp_path / "out" / "merged" / "chat_template.jinja"

@@ -21,7 +21,8 @@ def export(  # noqa: PLR0913  # one argument an option
     model: Annotated[str | None, typer.Option("--model", help="The base, where the adapter names none.")] = None,
     tools: Annotated[str | None, typer.Option("--tools", help="Tools, where the run names none.")] = None,
     dtype: Annotated[
-        str, typer.Option("--dtype", help="Of merged weights: auto (the base's), bf16, fp16, float32.")
+        str,
+        typer.Option("--dtype", help="Of adapters and merged weights: auto (theirs, the base's), bf16, fp16, float32."),
     ] = "auto",
     onto_4bit: Annotated[
         bool,

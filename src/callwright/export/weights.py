@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from callwright.models.estimate import shape_of
 from callwright.models.hardware import detect
@@ -62,6 +64,15 @@ def save_model(
     with quiet():
         model.save_pretrained(str(folder))
     save_words(tokenizer, folder, template)
+
+
+def save_adapter(source: Path, target: Path, dtype: Dtype) -> None:
+    """An adapter's weights, copied; in another precision where one is named (adapters are trained in float32)."""
+    if dtype == "auto":
+        shutil.copy(source, target)
+        return
+    weights = {name: tensor.to(_TYPES[dtype]) for name, tensor in load_file(str(source)).items()}
+    save_file(weights, str(target), metadata={"format": "pt"})
 
 
 def save_words(tokenizer: Any, folder: Path, template: str | None = None) -> None:

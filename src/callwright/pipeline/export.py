@@ -19,7 +19,7 @@ from callwright.export.jinja import chat_template
 from callwright.export.ollama import modelfile
 from callwright.export.readme import by_client, by_transformers, page, shell, tools_file
 from callwright.export.shape import shape_of
-from callwright.export.weights import Dtype, merge, own_dtype, save_model, save_words
+from callwright.export.weights import Dtype, merge, own_dtype, save_adapter, save_model, save_words
 from callwright.models.load import load_config
 from callwright.pipeline.evaluate import open_words
 from callwright.pipeline.folder import write_folder, write_json
@@ -35,7 +35,7 @@ _TRIED = 50
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted. targets: folders to write. weights: of GGUF files. dtype: of merged weights.
+    """What is wanted. targets: folders to write. weights: of GGUF files. dtype: of merged weights and adapters.
 
     rounded: merge an adapter of QLoRA onto the values that its base had in 4 bits. converter: llama.cpp's own script
     instead of ours. tools: for a run that names none.
@@ -175,7 +175,9 @@ def _adapter(work: _Work) -> None:
     assert source is not None
 
     def fill(folder: Path) -> None:
-        for name in ("adapter_config.json", "adapter_model.safetensors", NOTES, "calibration.json"):
+        weights = "adapter_model.safetensors"
+        save_adapter(source / weights, folder / weights, work.wish.dtype)
+        for name in ("adapter_config.json", NOTES, "calibration.json"):
             if (source / name).is_file():
                 shutil.copy(source / name, folder / name)
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
