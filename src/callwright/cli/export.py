@@ -22,7 +22,7 @@ def export(  # noqa: PLR0913  # one argument an option
     tools: Annotated[str | None, typer.Option("--tools", help="Tools, where the run names none.")] = None,
     dtype: Annotated[
         str,
-        typer.Option("--dtype", help="Of adapters and merged weights: auto (theirs, the base's), bf16, fp16, float32."),
+        typer.Option("--dtype", help="Of adapters and merged weights: auto (as they are), bf16, fp16, float32."),
     ] = "auto",
     onto_4bit: Annotated[
         bool,
