@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 # of several processes that were started together, the first speaks; errors come from all
 _silent = os.environ.get("RANK", "0") != "0"
-out = Console(soft_wrap=False, highlight=False, quiet=_silent)
+# a file or a pipe has no width of its own, and 80 columns would cut what tables say
+_width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140
+out = Console(soft_wrap=False, highlight=False, quiet=_silent, width=_width)
 err = Console(stderr=True, highlight=False, quiet=_silent)
 
 
