@@ -42,6 +42,7 @@ def test_overrides(tmp_path: Path) -> None:
         (MINIMAL + "trian: {}\n", "unknown key 'trian'; did you mean 'train'"),
         (MINIMAL + "eval: {dat: x}\n", "unknown key 'eval.dat'; did you mean 'data'"),
         (MINIMAL + "train: {learning_rate: -1}\n", "'train.learning_rate'"),
+        (MINIMAL + "method: qlora\nadapter: a\n", "'adapter' would be lost in 4 bits"),
         (MINIMAL + "train: {schedule: square}\n", "'train.schedule'"),
         ("output: o\ndata: {train: [{fil: x}]}\n", "unknown key 'data.train[0].fil'; did you mean 'file'?"),
         ("output: o\ndata: {train: [{file: x, weight: 0}]}\n", "'data.train[0].weight'"),

@@ -318,6 +318,11 @@ def make_recipe(content: JsonObject, where: str) -> Recipe:
         _check_grpo(recipe, where)
     if recipe.method == "full" and (recipe.call_token or recipe.adapter):
         raise RecipeError(f"{where}: method full has no adapter; leave 'call_token' and 'adapter' out")
+    if recipe.method == "qlora" and recipe.adapter:
+        raise RecipeError(
+            f"{where}: 'adapter' would be lost in 4 bits, whose steps are larger than what it adds; make it part of the "
+            "model (callwright export ADAPTER --to merged --output FOLDER) and give 'model: FOLDER/merged'"
+        )
     if recipe.method == "qlora" and recipe.call_token:
         raise RecipeError(f"{where}: 'call_token' trains a row of the embeddings; use method lora")
     if recipe.synth is not None and recipe.tools.source is None:
