@@ -320,8 +320,8 @@ def make_recipe(content: JsonObject, where: str) -> Recipe:
         raise RecipeError(f"{where}: method full has no adapter; leave 'call_token' and 'adapter' out")
     if recipe.method == "qlora" and recipe.adapter:
         raise RecipeError(
-            f"{where}: 'adapter' would be lost in 4 bits, whose steps are larger than what it adds; make it part of the "
-            "model (callwright export ADAPTER --to merged --output FOLDER) and give 'model: FOLDER/merged'"
+            f"{where}: 'adapter' would be lost in 4 bits, whose steps are larger than what it adds; make it part of "
+            "the model (callwright export ADAPTER --to merged --output FOLDER) and give 'model: FOLDER/merged'"
         )
     if recipe.method == "qlora" and recipe.call_token:
         raise RecipeError(f"{where}: 'call_token' trains a row of the embeddings; use method lora")

@@ -55,11 +55,22 @@ class WordIndex:
         return index
 
     def search(self, query: Sequence[str], count: int) -> list[int]:
-        """The places of the documents that the words fit best, best first."""
+        """The places of the documents that the words fit best, best first; also of some that share none."""
+        return [place for place, _ in self._found(query, count)]
+
+    def matching(self, query: Sequence[str], count: int) -> list[int]:
+        """As `search`, without documents that share no word with the query.
+
+        >>> WordIndex([["a", "b"], ["c"], ["b"]]).matching(["b", "d"], 3)
+        [2, 0]
+        """
+        return [place for place, score in self._found(query, count) if score > 0]
+
+    def _found(self, query: Sequence[str], count: int) -> list[tuple[int, float]]:
         if not self.documents or not query:
             return []
-        numbers, _ = self._index.retrieve([list(query)], k=min(count, len(self.documents)), show_progress=False)
-        return [int(number) for number in numbers[0]]
+        found = self._index.retrieve([list(query)], k=min(count, len(self.documents)), show_progress=False)
+        return [(int(place), float(score)) for place, score in zip(found[0][0], found[1][0], strict=True)]
 
 
 @dataclass(frozen=True)

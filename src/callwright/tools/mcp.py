@@ -26,16 +26,18 @@ def mcp_tools(server: str, env: Mapping[str, str] | None = None) -> tuple[Tool, 
     longer than SECONDS; MissingExtra without the SDK.
     """
 
-    async def listed(client: Any) -> list[Any]:
-        page = await client.list_tools()
-        found = [*page.tools]
-        while page.next_cursor:
-            page = await client.list_tools(cursor=page.next_cursor)
-            found += page.tools
-        return found
-
     raw = _run(server, env, listed)
     return tuple(tool_from_json(_json(tool), f"{server}: tool {i}") for i, tool in enumerate(raw, 1))
+
+
+async def listed(client: Any) -> list[Any]:
+    """All tools that a connected server lists, page by page."""
+    page = await client.list_tools()
+    found = [*page.tools]
+    while page.next_cursor:
+        page = await client.list_tools(cursor=page.next_cursor)
+        found += page.tools
+    return found
 
 
 def mcp_call(server: str, name: str, arguments: JsonObject, env: Mapping[str, str] | None = None) -> str:
@@ -58,7 +60,7 @@ def _json(tool: Any) -> JsonObject:
 
 def _run(server: str, env: Mapping[str, str] | None, work: Callable[[Any], Awaitable[T]]) -> T:
     async def connected() -> T:
-        async with asyncio.timeout(SECONDS), _client(server, env) as client:
+        async with asyncio.timeout(SECONDS), client_of(server, env) as client:
             return await work(client)
 
     try:
@@ -68,16 +70,18 @@ def _run(server: str, env: Mapping[str, str] | None, work: Callable[[Any], Await
     except (ToolError, MissingExtra):
         raise
     except Exception as error:  # the SDK raises groups of whatever its tasks raised
-        raise ToolError(f"{server}: the MCP server failed: {_reason(error)}") from error
+        raise ToolError(f"{server}: the MCP server failed: {reason_of(error)}") from error
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """The first line of what went wrong, out of the groups that the SDK raises."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _client(server: str, env: Mapping[str, str] | None) -> Any:
+def client_of(server: str, env: Mapping[str, str] | None) -> Any:
+    """The SDK's client of a server, not yet connected. Raises ToolError, MissingExtra."""
     try:
         from mcp import Client, StdioServerParameters
     except ImportError:

@@ -1,0 +1,1 @@
+"""The tuned model at work: replies -> policy -> functions -> results -> replies, within budgets and with a log."""
