@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from callwright.data.augment import check_kinds
 from callwright.dialects.weights import MEANINGS
 from callwright.errors import RecipeError, did_you_mean
+from callwright.schema.keys import explain
 from callwright.types import JsonObject
 
 
@@ -307,7 +308,7 @@ def make_recipe(content: JsonObject, where: str) -> Recipe:
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        raise RecipeError("\n".join(f"{where}: {line}" for line in _explain(error))) from error
+        raise RecipeError("\n".join(f"{where}: {line}" for line in explain(error, Recipe))) from error
     if recipe.data.train is None and recipe.synth is None and recipe.dpo is None:
         raise RecipeError(f"{where}: nothing to train on; give 'data.train' or 'synth'")
     if recipe.dpo is not None and (recipe.data.train is not None or recipe.synth is not None):
@@ -363,36 +364,3 @@ def _override(content: JsonObject, override: str) -> None:
         place[last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise RecipeError(f"override '{override}': the value is not YAML") from error
-
-
-def _explain(error: ValidationError) -> Iterable[str]:
-    for problem in error.errors():
-        location = [part for part in problem["loc"] if part not in ("one", "many")]
-        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)[1:]
-        if problem["type"] == "extra_forbidden":
-            name = str(location[-1])
-            known = list(_part(location[:-1]).model_fields)
-            near = did_you_mean(name, known)
-            yield f"unknown key '{key}'{near or '; known here: ' + ', '.join(known)}"
-        elif problem["type"] == "missing":
-            yield f"'{key}' is missing"
-        elif problem["type"] == "unknown_kind":
-            yield f"'{key}': {problem['msg']}"
-        else:
-            yield f"'{key}': {problem['msg'][0].lower() + problem['msg'][1:]}, got {problem['input']!r}"
-
-
-def _part(location: Sequence[int | str]) -> type[BaseModel]:
-    """The model class that stands at a place in the recipe."""
-    part: Any = Recipe
-    for name in location:
-        if isinstance(name, str):
-            part = next(_models(part.model_fields[name].annotation))
-    return part  # type: ignore[no-any-return]
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)

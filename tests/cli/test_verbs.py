@@ -29,6 +29,7 @@ VERBS = [
     ("curve",),
     ("calibrate",),
     ("chat",),
+    ("agent",),
     ("serve",),
     ("doctor",),
     ("estimate",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from callwright.cli import (
+    agent,
     calibrate,
     chat,
     compare,
@@ -44,6 +45,7 @@ app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("curve", epilog=curve.EXAMPLE)(curve.curve)
 app.command("calibrate", epilog=calibrate.EXAMPLE)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLE)(chat.chat)
+app.command("agent", epilog=agent.EXAMPLE)(agent.agent)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("merge", epilog=merge.EXAMPLE)(merge.merge)
