@@ -115,7 +115,7 @@ def begin(entry: Entry, fields: Fields) -> Play:
         Conversation(entry.id, tools, (), entry.category, f"bfcl:{entry.category}:{entry.id}"),
         frozenset(one["name"] for one in documented(entry)),
     )
-    _next_turn(play, fields)
+    next_turn(play, fields)
     return play
 
 
@@ -137,7 +137,7 @@ def take(play: Play, answer: Answer, backends: Backends, fields: Fields) -> None
     play.whole &= not reply.broken and reply.ending is Ending.STOP
     if reply.broken or not reply.calls:
         _say(play, Message("assistant", answer.raw if reply.broken else reply.text, thinking=reply.thinking))
-        _next_turn(play, fields)
+        next_turn(play, fields)
         return
     play.turns[-1].append([call_text(call, play.known) for call in reply.calls])
     try:
@@ -158,7 +158,8 @@ def take(play: Play, answer: Answer, backends: Backends, fields: Fields) -> None
         play.ended = f"more than {MOST_STEPS} steps in turn {len(play.turns)}"
 
 
-def _next_turn(play: Play, fields: Fields) -> None:
+def next_turn(play: Play, fields: Fields) -> None:
+    """What the user says next, or the end."""
     asked, number = play.entry.asked, len(play.turns)
     if number == len(asked["question"]):
         play.ended = "done"
