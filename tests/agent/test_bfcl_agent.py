@@ -70,7 +70,9 @@ def test_both_drivers_agree(category: str, kind: str, backends: Backends) -> Non
         if kind in ("gold", "one by one"):
             assert judge_play(agents, backends).theirs
             told = [[m.text for m in one.conversation.messages if m.role == "tool"] for one in (own, agents)]
-            assert told[0] == told[1]
+            # where a gold call does not fit the tool's own schema, the agent's policy says so instead of the back end
+            alike = zip(*told, strict=True)
+            assert all(one == other or "not allowed: " in other for one, other in alike), entry.id
 
 
 def test_a_row_without_end(backends: Backends) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,11 +21,18 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 _DEEP = 100
 """How far each of several rankings is read before they are joined."""
 
+_SPLIT = re.compile(r"[.;?!]\s+|,? and (?:then |also )?|,? then ")
+_SHORTEST = 2
+
 
 @dataclass(frozen=True)
 class Retriever:
-    """Tools, ranked by BM25 over names, descriptions, parameters and requests that they served (`examples`, by name),
-    by embeddings, or by both with reciprocal ranks (by: 'words', 'vectors', 'both')."""
+    """Tools, ranked by BM25 over names, descriptions and parameters (by: 'words'), by embeddings ('vectors') or 'both'.
+
+    A request is read whole and in its parts (sentences, and what "and" joins), which take turns: one that asks for
+    three things finds the tools of all three. examples: requests that tools served, by name; they are searched too, and
+    come first where nearly all tools have some.
+    """
 
     tools: Sequence[Tool]
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -40,16 +48,27 @@ class Retriever:
 
     def ranked(self, request: str, count: int) -> list[int]:
         """The places of the best tools, best first: as many as there are, where fewer share a word with the request."""
+        deep = max(count, _DEEP)
+        texts = [*parts(request), request]
+        ranks = [self._near(text, deep) for text in texts]
+        if self._examples[0]:
+            told = self._like_examples(request, deep)
+            ranks = [told, *ranks] if 10 * len(set(self._examples[1])) >= 9 * len(self.tools) else [*ranks, told]
+        return in_turn(ranks)[:count]
+
+    def _near(self, text: str, count: int) -> list[int]:
         ranks: list[list[int]] = []
-        deep = max(count, _DEEP if self.by == "both" else 0)
         if self.by != "vectors":
-            ranks.append(self._words.matching(words(request), min(deep, len(self.tools))))
+            ranks.append(self._words.matching(words(text), count))
         if self.by != "words":
             assert self.embed is not None
-            near = self._vectors @ self.embed([request])[0]
-            ranks.append(np.argsort(-near, kind="stable")[:deep].tolist())
-        found = (ranks[0] if len(ranks) == 1 else fused(ranks))[:count]
-        return found
+            ranks.append(np.argsort(-(self._vectors @ self.embed([text])[0]), kind="stable")[:count].tolist())
+        return ranks[0] if len(ranks) == 1 else fused(ranks)
+
+    def _like_examples(self, request: str, count: int) -> list[int]:
+        index, served = self._examples
+        assert index is not None
+        return list(dict.fromkeys(served[place] for place in index.matching(words(request), count)))
 
     def choose(self, request: str, count: int, always: Sequence[str] = ()) -> tuple[Tool, ...]:
         """The best tools, with those that are always offered, in the order of the index: the same set of tools is the
@@ -60,17 +79,20 @@ class Retriever:
 
     @cached_property
     def _words(self) -> WordIndex:
-        return WordIndex([[*tool_words(tool), *self._served(tool)] for tool in self.tools])
+        return WordIndex([tool_words(tool) for tool in self.tools])
+
+    @cached_property
+    def _examples(self) -> tuple[WordIndex | None, list[int]]:
+        """Requests as an index, and the place of the tool that each was served by."""
+        told = [(place, text) for place, tool in enumerate(self.tools) for text in self.examples.get(tool.name, ())]
+        if not told:
+            return None, []
+        return WordIndex([words(text) for _, text in told]), [place for place, _ in told]
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
         assert self.embed is not None
-        return self.embed(
-            [f"{tool.name}: {tool.description} {' '.join(self._served(tool))}".strip() for tool in self.tools]
-        )
-
-    def _served(self, tool: Tool) -> list[str]:
-        return words(" ".join(self.examples.get(tool.name, ())))
+        return self.embed([f"{tool.name}: {tool.description}" for tool in self.tools])
 
 
 @dataclass(frozen=True)
@@ -108,6 +130,26 @@ class Grouped:
                 break
         wanted = {name for group in found for name in self.groups[group]}
         return tuple(tool for tool in self.index.tools if tool.name in wanted)
+
+
+def parts(request: str) -> list[str]:
+    """A request's sentences and clauses, where it has several.
+
+    >>> parts("Switch the light on, and then play some jazz.")
+    ['Switch the light on', 'play some jazz.']
+    """
+    found = [part for part in _SPLIT.split(request) if len(part.split()) > _SHORTEST]
+    return found if len(found) > 1 else []
+
+
+def in_turn(ranks: Sequence[Sequence[int]]) -> list[int]:
+    """The first of every ranking, then the second of every one, each place once.
+
+    >>> in_turn([[3, 1], [3, 2, 0]])
+    [3, 1, 2, 0]
+    """
+    longest = max(map(len, ranks), default=0)
+    return list(dict.fromkeys(rank[at] for at in range(longest) for rank in ranks if at < len(rank)))
 
 
 def with_retrieved(row: Conversation, index: Retriever, count: int) -> Conversation:
