@@ -1,49 +1,75 @@
-"""Peak memory of `data lint` and `data convert` over 60,000 and 600,000 rows: it must not grow with the rows.
+"""A chain of forty calls in a prompt of 2,000 tokens: with pruning, with a whiteboard, and with neither.
 
-    python benchmarks/memory.py [--rows 60000 600000] [--verb lint] [--workers 1] [--output FILE]
+    python benchmarks/memory.py        # a quarter of an hour on two cores
 
-Each run is a process of its own; the peak is the operating system's. The rows are the xLAM-shaped file repeated with
-new ids.
+Forty of the requests that examples/home/holdout.jsonl has for one call, asked one after another of the tuned example as
+one conversation. Counted are the requests that were answered with exactly their call, and those that no longer fitted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import tempfile
-from pathlib import Path
+import time
 from typing import Any
 
-from common import command, write_result
-from data import make_file
+from callwright.agent.loop import Agent, Budget, Memory, Model, Replied
+from callwright.agent.memory import Pruning, Whiteboard
+from callwright.agent.policy import Policy
+from callwright.agent.toolbox import open_tools
+from callwright.data import conversations
+from callwright.generate.reply import Options
+from callwright.models.bundled import BUNDLED
+from callwright.pipeline.demo import home_folder
+from callwright.pipeline.serving import Wanted, open_served
+from callwright.score.calls import match_calls
+from callwright.score.stats import wilson
+from callwright.types import Conversation
+from common import write_result
+
+
+def chain(model: Model, memory: Memory | None, rows: list[Conversation], room: int) -> dict[str, Any]:
+    home = home_folder()
+    with open_tools(str(home / "tools.py")) as box:
+        policy = Policy(effects=dict.fromkeys(box.effects, "read"))
+        agent = Agent(model, box, policy, Budget(steps=1, context=room), memory=memory)
+        agent.options = Options(max_new_tokens=96)
+        right = refused = 0
+        begun = time.monotonic()
+        for row in rows:
+            request, gold = row.messages[-2].text, row.messages[-1]
+            events = list(agent.ask(request))
+            replies = [event.reply for event in events if isinstance(event, Replied)]
+            refused += not replies
+            right += bool(replies) and match_calls(gold.calls, replies[0].calls, box.tools).exact
+    low, high = wilson(right, len(rows))
+    return {
+        "right": right,
+        "of": len(rows),
+        "share": round(right / len(rows), 3),
+        "interval": [round(low, 3), round(high, 3)],
+        "no longer fitted": refused,
+        "seconds": round(time.monotonic() - begun),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[60_000, 600_000])
-    parser.add_argument("--verb", nargs="+", default=["lint", "convert"], choices=["lint", "convert"])
-    parser.add_argument("--workers", default="1")
-    parser.add_argument("--output", help="write the result to this JSON file too")
+    parser.add_argument("--room", type=int, default=2000)
+    parser.add_argument("--calls", type=int, default=40)
+    parser.add_argument("--engine", choices=("openvino", "llama.cpp", "torch"), default="openvino")
     options = parser.parse_args()
-    found: dict[str, dict[str, Any]] = {verb: {} for verb in options.verb}
-    with tempfile.TemporaryDirectory() as folder:
-        for rows in options.rows:
-            source, target = Path(folder) / "rows.json", Path(folder) / "out.jsonl"
-            make_file(source, rows)
-            words = {
-                "lint": [str(source), "--dialect", "xlam", "--json"],
-                "convert": [str(source), str(target), "--to", "openai"],
-            }
-            for verb in options.verb:
-                made = command(["data", verb, *words[verb], "--workers", options.workers])
-                del made["output"]
-                found[verb][str(rows)] = made
-                print(verb, rows, found[verb][str(rows)], file=sys.stderr, flush=True)
-                target.unlink(missing_ok=True)
-    write_result("memory", found)
-    if options.output:
-        Path(options.output).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    home = home_folder()
+    rows = [
+        row
+        for row in conversations(str(home / "holdout.jsonl"))
+        if len(row.messages) == 2 and len(row.messages[-1].calls) == 1
+    ][: options.calls]
+    wanted = Wanted(BUNDLED, (str(home / "adapter"),), context=8192, slots=2, engine=options.engine)
+    (served,) = open_served(wanted)
+    model = Model(served.engine, served.dialect, served.tokenizer)
+    memories: dict[str, Memory | None] = {"neither": None, "pruning": Pruning(), "whiteboard": Whiteboard()}
+    result = {name: chain(model, memory, rows, options.room) for name, memory in memories.items()}
+    write_result("memory", {"room": options.room, **result})
 
 
 if __name__ == "__main__":
