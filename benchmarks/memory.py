@@ -41,12 +41,12 @@ def chain(model: Model, memory: Memory | None, rows: list[Conversation], room: i
             replies = [event.reply for event in events if isinstance(event, Replied)]
             refused += not replies
             right += bool(replies) and match_calls(gold.calls, replies[0].calls, box.tools).exact
-    low, high = wilson(right, len(rows))
+    interval = wilson(right, len(rows))
     return {
         "right": right,
         "of": len(rows),
         "share": round(right / len(rows), 3),
-        "interval": [round(low, 3), round(high, 3)],
+        "interval": [round(interval.low, 3), round(interval.high, 3)],
         "no longer fitted": refused,
         "seconds": round(time.monotonic() - begun),
     }
