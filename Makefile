@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check lint types layers fix setup bench clean
+.PHONY: demo test check lint types layers fix docs setup bench clean
 
 demo: setup  ## functions in, tuned and measured model out: less than 20 minutes on two cores
 	$(BIN)/callwright run examples/home/recipe.yaml
@@ -20,8 +20,8 @@ test: $(VENV)/.llama  ## every test, on the CPU, offline
 check: lint types layers test  ## what CI runs
 
 lint: setup
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples docs
+	$(BIN)/ruff format --check src tests benchmarks examples docs
 
 types: setup
 	$(BIN)/mypy
@@ -30,8 +30,11 @@ layers: setup
 	$(BIN)/lint-imports
 
 fix: setup  ## format and mend what ruff can
-	$(BIN)/ruff check --fix src tests benchmarks examples
-	$(BIN)/ruff format src tests benchmarks examples
+	$(BIN)/ruff check --fix src tests benchmarks examples docs
+	$(BIN)/ruff format src tests benchmarks examples docs
+
+docs: setup  ## docs/cli.md from the verbs' own help, docs/api.md from docstrings
+	$(BIN)/python docs/make_reference.py
 
 bench: setup  ## side by side with TRL and with datasets.map; needs the real data
 	$(PIP) -e '.[bench]'

@@ -53,7 +53,7 @@ def _verb(words: Sequence[str]) -> Iterator[str]:
     said, rest = ["callwright"], list(words)
     while hasattr(place, "commands") and rest and not rest[0].startswith("-"):
         word = rest.pop(0)
-        if word in ("...", "|"):
+        if word in ("...", "|") or word.isupper():
             return
         if word not in place.commands:
             yield f"{' '.join(said)} has no {word}"

@@ -7,7 +7,7 @@ What stands in a document is typed as it is, with these differences:
 | `smollm2-135m` | two layers of random weights with the embedded tokenizer, in `$CALLWRIGHT_CACHE` |
 | `MODEL` | `smollm2-135m` |
 | `examples/home/holdout.jsonl`, `../shared/data/*` | a few rows of these files |
-| more rows or steps than some | `--rows 40`, `train.steps=4` |
+| more rows or steps than some | `--rows 20`, `train.steps=4`, `synth: {rows: 20}` in examples/home/recipe.yaml |
 | a file that a command writes and that is there | it is removed before |
 | ports 8000 and 8765 | free ones, also in requests to them; no browser is opened |
 | `callwright serve` | with `--engine torch --context 1024`; other engines are tested in a process of their own |
@@ -30,7 +30,7 @@ DATA = Path(os.environ.get("CALLWRIGHT_DATA") or ROOT.parent / "shared" / "data"
 WHOLE = os.environ.get("CALLWRIGHT_DOCS") == "whole"
 """Commands read the whole of ../shared/data, and what they print must be what the documents show."""
 
-_MOST_ROWS, _MOST_STEPS = 40, 4
+_MOST_ROWS, _MOST_STEPS = 20, 4
 _RECIPE = """\
 output: runs/mine
 dialect: compact
@@ -91,6 +91,8 @@ def furnish(folder: Path, callwright: Cli) -> None:
     home = folder / "examples" / "home"
     held_out = (home / "holdout.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (home / "holdout.jsonl").write_text("".join([*held_out[:2], held_out[-1]]), encoding="utf-8")
+    recipe = (home / "recipe.yaml").read_text(encoding="utf-8")
+    (home / "recipe.yaml").write_text(re.sub(r"rows: \d+", f"rows: {_MOST_ROWS}", recipe), encoding="utf-8")
     for name in ("my_tools.py", "tools.py"):
         shutil.copy(home / "tools.py", folder / name)
     shutil.copy(home / "phrases.yaml", folder)
@@ -106,6 +108,7 @@ def furnish(folder: Path, callwright: Cli) -> None:
     for name in _EVALUATIONS[1:]:
         shutil.copytree(folder / "runs" / _EVALUATIONS[0], folder / "runs" / name)
     shutil.copy(folder / "runs" / _RUNS[0] / "data" / "tools.json", folder)
+    shutil.copy(folder / "runs" / _RUNS[0] / "tuned" / "failures.jsonl", folder)
     _data(folder.parent / "shared" / "data")
 
 
@@ -113,13 +116,14 @@ def _rows(folder: Path, callwright: Cli) -> None:
     """train.jsonl and its like, in the format of the package."""
     _typed(callwright, "synth", "my_tools.py", "train.jsonl", "--rows", "40", "--phrases", "phrases.yaml")
     lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    for name in ("mine", "unused", "more", "calls"):
+    for name in ("mine", "unused", "more", "calls", "all", "made", "holdout"):
         (folder / f"{name}.jsonl").write_text("".join(lines[20:]), encoding="utf-8")
     for name, begin in {"held_out": 0, "dev": 2, "dev_a": 4, "dev_b": 6, "test": 8}.items():
         (folder / f"{name}.jsonl").write_text("".join(lines[begin : begin + 2]), encoding="utf-8")
     task = {"messages": [{"role": "user", "content": "Is it dark in the hall?"}], "values": ["dark"]}
     (folder / "tasks.jsonl").write_text(json.dumps(task) + "\n", encoding="utf-8")
-    _typed(callwright, "data", "convert", "calls.jsonl", "train.xlam.json", "--to", "xlam", "--skip-bad")
+    for name in ("train.xlam.json", "xlam.json.gz"):
+        _typed(callwright, "data", "convert", "calls.jsonl", name, "--to", "xlam", "--skip-bad")
     chat = [{"role": "user", "content": "Good morning."}, {"role": "assistant", "content": "Good morning to you."}]
     (folder / "chat.jsonl").write_text((json.dumps({"messages": chat}) + "\n") * 4, encoding="utf-8")
 
@@ -135,8 +139,8 @@ def _versions(folder: Path) -> None:
         _tool("switch_light", "Switch a light.", room),
         _tool("set_timer", "Count down from some minutes.", timer | named),
     ]
-    (folder / "home_v1.json").write_text(json.dumps(first), encoding="utf-8")
-    (folder / "home_v2.json").write_text(json.dumps(second), encoding="utf-8")
+    for name, tools in {"home_v1": first, "home_v2": second, "v1": first, "v2": second}.items():
+        (folder / f"{name}.json").write_text(json.dumps(tools), encoding="utf-8")
     calls = {
         "hall light on": {"name": "set_light", "arguments": {"room": "hall", "state": "on"}},
         "five minutes": {"name": "set_timer", "arguments": {"minutes": 5}},
