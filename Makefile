@@ -5,7 +5,22 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check lint types layers fix docs setup bench clean
+# of the docker-* targets: make docker-build DEVICE=cuda, make docker-run RUN=runs/home, make docker-push REGISTRY=me
+DEVICE ?= cpu
+IMAGE ?= callwright
+TAG ?= $(DEVICE)
+RUN ?= runs/home
+RECIPE ?= examples/home/recipe.yaml
+DATA ?= examples/home/holdout.jsonl
+MODEL ?= smollm2-135m
+PORT ?= 8000
+REGISTRY ?=
+DOCKER_RUN = docker run --rm $(if $(filter cuda,$(DEVICE)),--gpus all )--user "$$(id -u):$$(id -g)" -v "$(CURDIR)/runs:/work/runs" -v callwright-cache:/cache
+
+.PHONY: help docker-build docker-run docker-train docker-eval docker-push demo test check lint types layers fix docs setup bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
 
 demo: setup  ## functions in, tuned and measured model out: less than 20 minutes on two cores
 	$(BIN)/callwright run examples/home/recipe.yaml
@@ -57,6 +72,22 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 $(VENV)/.llama: $(VENV)/.ready
 	$(PIP) --no-cache-dir -e '.[llama]'
 	touch $@
+
+docker-build:  ## an image for DEVICE=cpu or cuda
+	docker build -f docker/Dockerfile.$(DEVICE) -t $(IMAGE):$(TAG) .
+
+docker-run:  ## serve RUN on PORT, to this machine alone
+	$(DOCKER_RUN) -p 127.0.0.1:$(PORT):8000 $(IMAGE):$(TAG) serve $(MODEL) --adapter $(RUN)/adapter --host 0.0.0.0
+
+docker-train:  ## walk RECIPE, its output below runs/
+	$(DOCKER_RUN) $(IMAGE):$(TAG) run $(RECIPE)
+
+docker-eval:  ## score RUN on DATA
+	$(DOCKER_RUN) $(IMAGE):$(TAG) eval $(MODEL) --adapter $(RUN)/adapter --data $(DATA) --output $(RUN)/docker-eval
+
+docker-push:  ## send the image to REGISTRY
+	docker tag $(IMAGE):$(TAG) $(REGISTRY)/$(IMAGE):$(TAG)
+	docker push $(REGISTRY)/$(IMAGE):$(TAG)
 
 clean:
 	rm -rf $(VENV) runs .ruff_cache .mypy_cache .pytest_cache .import_linter_cache
