@@ -26,10 +26,12 @@ demo: setup  ## functions in, tuned and measured model out: less than 20 minutes
 	$(BIN)/callwright run examples/home/recipe.yaml
 
 # two workers, each on a core and with whole files, whose fixtures they share; `make WORKERS=8 test` where there are more.
-# Engines in C++ have threads, compilers and allocators of their own: they are tested in a process of theirs.
+# The documents' commands, which start servers in their process, and engines in C++, which have threads, compilers and
+# allocators of their own, are tested in processes of theirs.
 WORKERS ?= 2
 test: $(VENV)/.llama  ## every test, on the CPU, offline
-	$(BIN)/python -m pytest -m "not native" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "not native" -n $(WORKERS) --dist loadfile --ignore=tests/docs
+	$(BIN)/python -m pytest tests/docs
 	$(BIN)/python -m pytest -m native
 
 check: lint types layers test  ## what CI runs

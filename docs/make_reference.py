@@ -27,6 +27,7 @@ _WIDTH = 110
 NOT_RUN = {
     "callwright train recipes/hwu64_16.yaml": "not run: trains for half an hour, on data that is kept elsewhere",
     "callwright eval smollm2-135m --adapter runs/home/adapter --base": "run by tests/cli/test_bench.py",
+    "callwright agent examples/home/agent.yaml": "run by tests/cli/test_home_agent.py",
     "callwright curve": "run by tests/pipeline/test_curve.py",
     "callwright calibrate": "not run: a model of random weights is right about nothing",
     "callwright verify": "run by docs/export.md",
